@@ -1,4 +1,4 @@
-//! The page's program. Starts the node, the script interface and the screens. What is heavy runs in programs
+//! The page's program. Starts the node, the screens and the script interface. What is heavy runs in programs
 //! of their own (`src/bin/job_worker.rs`, `src/bin/search_worker.rs`).
 
 #[cfg(target_arch = "wasm32")]
@@ -11,9 +11,7 @@ fn main() {
 
     log::start();
     tabs::stop_at_panic();
-    let client = Client::new(Rc::new(Tab::open()));
-    gen_registry_ui::js_api::install(client.clone());
-    gen_registry_ui::mount(client);
+    gen_registry_ui::mount(Client::new(Rc::new(Tab::open())));
 }
 
 #[cfg(not(target_arch = "wasm32"))]

@@ -53,6 +53,8 @@ pub enum FailureCode {
     AlreadyAnswered,
     /// The device may not do this.
     NotAllowed,
+    /// The person did not give a script what it asked for.
+    Declined,
     BackupDamaged,
     BackupTooLarge,
     BackupNewer,

@@ -123,6 +123,24 @@ pub enum Command {
     Chat { command: ChatCommand },
 }
 
+impl Command {
+    /// Whether it carries or brings out a secret: words, a passphrase, a backup. Such a command is carried out in the tab
+    /// that it was given to.
+    pub fn is_secret(&self) -> bool {
+        match self {
+            Self::RecoveryPhrase
+            | Self::ConfirmRecoveryPhrase { .. }
+            | Self::RestoreFromPhrase { .. }
+            | Self::SetPassphrase { passphrase: Some(_) }
+            | Self::Unlock { .. }
+            | Self::ExportBackup { .. }
+            | Self::ImportBackup { .. } => true,
+            Self::Devices { command: DeviceCommand::Rotate { words, .. } } => words.phrase.is_some(),
+            _ => false,
+        }
+    }
+}
+
 /// What a command came to. Which command gets which is said at the command.
 #[allow(clippy::large_enum_variant, reason = "an answer is made, sent and taken apart once; nobody keeps many")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

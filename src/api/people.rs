@@ -47,9 +47,11 @@ pub enum Protection {
     /// The key is stored as it is.
     #[default]
     None,
-    /// The key is stored sealed; open in this session.
+    /// The key is stored sealed, under a key that the browser keeps and shows to no script.
+    Browser,
+    /// The key is stored sealed under a passphrase; open in this session.
     Unlocked,
-    /// The key is stored sealed; writing needs `Unlock` first.
+    /// The key is stored sealed under a passphrase; writing needs `Unlock` first.
     Locked,
 }
 

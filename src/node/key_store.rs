@@ -11,8 +11,10 @@
 //! ```
 //!
 //! Sealed keys are encrypted with XChaCha20-Poly1305 under a key that Argon2id derives from the passphrase
-//! (`core::sealing`). Without a passphrase they are stored as they are, readable for everyone who can read the browser
-//! profile. A locked profile still shows everything; only writing needs the keys.
+//! (`core::sealing`). Without a passphrase the store seals them, where it can ([`Store::seals_secrets`]); elsewhere they
+//! are stored as they are. A locked profile still shows everything; only writing needs the keys.
+//!
+//! [`Store::seals_secrets`]: crate::store::Store::seals_secrets
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -183,7 +185,10 @@ impl KeyStore {
 
     /// Returns how the key is protected.
     pub(super) fn protection(&self) -> Protection {
-        self.key_state.borrow().protection()
+        match self.key_state.borrow().protection() {
+            Protection::None if self.has_identity() && self.context.records.seals_secrets() => Protection::Browser,
+            protection => protection,
+        }
     }
 
     /// Whether there is a key, open or locked.

@@ -83,6 +83,11 @@ impl Table {
         matches!(self, Self::Keys)
     }
 
+    /// Whether its values are stored sealed, where the store can seal: keys, and what was set aside, which may be a key.
+    pub const fn is_secret(self) -> bool {
+        matches!(self, Self::Keys | Self::Quarantine)
+    }
+
     /// Returns the table's stored name.
     pub const fn name(self) -> &'static str {
         match self {
@@ -222,6 +227,11 @@ pub trait Store {
     /// Writes a batch, all of it or nothing, in its order. When this returns `Ok`, it is as durable as requested. Fails
     /// with [`StoreError::Taken`] if a write does not fit what is stored ([`Write::fits`]).
     fn commit(&self, batch: Batch, durability: Durability) -> LocalBoxFuture<'_, Result<(), StoreError>>;
+
+    /// Whether the secrets of this store are sealed where they lie, under a key that can't be read out.
+    fn seals_secrets(&self) -> bool {
+        false
+    }
 
     /// Keeps what is stored under a prefix in memory too, from now on, where the data can be taken away while the store
     /// is open (`held`). Other stores do nothing.

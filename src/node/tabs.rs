@@ -19,6 +19,17 @@
 //!                         ─── Answer { 7, Me } ───────►    the form shows the name
 //! ```
 //!
+//! A command that carries or brings out a secret ([`Command::is_secret`]) goes through no channel, where every page of this
+//! origin could read it. The tab that has it becomes the writer:
+//!
+//! ```text
+//!   tab A (writer)             BroadcastChannel            tab B (follower)
+//!                         ◄── HandOver { B } ──────────    forward: RecoveryPhrase
+//!   ends its node, releases the lock
+//!                         ─── HandedOver { B } ────────►   is granted the lock, carries the command out
+//!   waits for the lock again                               a tab C that is granted it lets B pass
+//! ```
+//!
 //! If tab B itself is granted the lock, it carries out its own unanswered commands. If no writer shows any sign after
 //! five sendings, the command fails with [`FailureCode::NoWriter`]. A writer that is one no longer, or whose node is
 //! started anew ([`writer`]), forwards what it had not finished, too.
@@ -78,6 +89,12 @@ enum Message {
     Gone { tab: String },
     /// A tab waits for the lease: its holder shows that it still runs.
     RenewLease,
+    /// A tab has a command that goes through no channel, and asks the writer to let it write.
+    HandOver { to: String },
+    /// The writer did.
+    HandedOver { to: String },
+    /// The writer can't: what it has is in its memory only.
+    Kept { to: String },
 }
 
 /// A forwarded command without an answer.
@@ -223,9 +240,9 @@ impl Tab {
             tracing::warn!("a message of another version of this page");
             return;
         };
-        let following = matches!(*self.0.role.borrow(), TabRole::Following);
+        let role = self.0.role.borrow().clone();
         match message {
-            Message::Ask { id, command } if !following => {
+            Message::Ask { id, command } if !matches!(role, TabRole::Following) => {
                 self.send(&Message::Working { id: id.clone() });
                 let tab = self.clone();
                 spawn_local(async move {
@@ -254,7 +271,21 @@ impl Tab {
                 self.0.writer.tab_goes();
             }
             Message::RenewLease => self.renew_lease(),
+            Message::HandOver { to } => {
+                if let TabRole::Writing(_) = &role {
+                    self.hand_over(to);
+                }
+            }
+            Message::HandedOver { to } => {
+                if to == self.0.tab {
+                    self.set_working_secrets();
+                }
+                self.see_handed_over(&to);
+            }
+            Message::Kept { to } if to == self.0.tab => self.refuse_secrets(),
+            Message::Kept { .. } => {}
             Message::Ready => {
+                self.0.writer.see_writer();
                 self.announce_tab();
                 self.dispatch(&Event::WriterChanged);
                 self.send_pending();
@@ -272,7 +303,7 @@ impl Tab {
         loop {
             if !working.get() {
                 sendings += 1;
-                self.send(&Message::Ask { id: id.clone(), command: command.clone() });
+                self.request(&id, &command);
             }
             let mut patience = TimeoutFuture::new(RESEND_MILLIS).fuse();
             futures::select! {
@@ -294,7 +325,40 @@ impl Tab {
     fn send_pending(&self) {
         for (id, pending) in self.0.pending.borrow().iter() {
             pending.working.set(false);
-            self.send(&Message::Ask { id: id.clone(), command: pending.command.clone() });
+            self.request(id, &pending.command);
+        }
+    }
+
+    /// Sends a command to the writer, or asks it to let this tab carry it out.
+    fn request(&self, id: &RequestId, command: &Command) {
+        self.send(&if command.is_secret() {
+            Message::HandOver { to: self.0.tab.clone() }
+        } else {
+            Message::Ask { id: id.clone(), command: command.clone() }
+        });
+    }
+
+    /// Has the commands wait that this tab is about to carry out itself.
+    fn set_working_secrets(&self) {
+        for pending in self.0.pending.borrow().values().filter(|pending| pending.command.is_secret()) {
+            pending.working.set(true);
+        }
+    }
+
+    /// Answers the commands that this tab can't carry out.
+    fn refuse_secrets(&self) {
+        let all = std::mem::take(&mut *self.0.pending.borrow_mut());
+        let (refused, kept): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            all.into_iter().partition(|(_, pending)| pending.command.is_secret());
+        self.0.pending.borrow_mut().extend(kept);
+        for pending in refused.into_values() {
+            let failure = Failure::new(
+                FailureCode::NoWriter,
+                "Your data are in the memory of another tab only, since this browser keeps none.",
+                "Do this in the tab that was open first.",
+            );
+            // The asker may be gone.
+            drop(pending.answer.send(Err(failure)));
         }
     }
 

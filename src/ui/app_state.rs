@@ -2,6 +2,7 @@
 //!
 //! It keeps answers and passes events on. It never works out an answer by itself, and it knows no component or screen.
 
+pub(crate) mod backup_gate;
 mod events;
 pub mod invalidation;
 mod live;
@@ -20,6 +21,7 @@ use crate::dom;
 use crate::model::own_name::describe_confirmed;
 use crate::model::stored_key;
 use crate::text;
+use backup_gate::BackupGate;
 use gen_registry_api::client::Client;
 use gen_registry_api::{Me, Status};
 use invalidation::Invalidation;
@@ -39,6 +41,8 @@ const DAMAGE_SEEN: &str = "gen-registry.damage-told";
 pub struct AppState {
     /// Sends commands.
     pub node: NodeAccess,
+    /// Where scripts wait for a backup.
+    pub backup_gate: BackupGate,
     /// The node's latest answers.
     pub live: Live,
     /// What changed since a screen last asked.
@@ -59,6 +63,7 @@ impl AppState {
     pub fn start(client: Client) -> Self {
         let app_state = Self {
             node: NodeAccess::new(client.clone()),
+            backup_gate: BackupGate::new(),
             live: Live::new(),
             invalidation: Invalidation::new(),
             shell: Shell::new(),

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 
+use crate::app_state::backup_gate::BackupGate;
 use crate::model::sentences::explain;
 use gen_registry_api::client::Client;
 use gen_registry_api::*;
@@ -24,8 +25,8 @@ use gen_registry_api::*;
 const LIST_LIMIT: u32 = 500;
 
 /// Makes the API available to scripts and fires the event that it is ready.
-pub fn install(client: Client) {
-    let api = JsValue::from(GenRegistry { client });
+pub(crate) fn install(client: Client, backup_gate: BackupGate) {
+    let api = JsValue::from(GenRegistry { client, backup_gate });
     let installed = Reflect::set(&js_sys::global(), &"genRegistry".into(), &api);
     let told = web_sys::Event::new("gen-registry-ready")
         .and_then(|event| web_sys::window().map_or(Ok(true), |window| window.dispatch_event(&event)));
@@ -38,6 +39,7 @@ pub fn install(client: Client) {
 #[wasm_bindgen]
 pub struct GenRegistry {
     client: Client,
+    backup_gate: BackupGate,
 }
 
 /// The argument of `listAllUsernames`.
@@ -187,10 +189,10 @@ impl GenRegistry {
         Ok(block.map_or(JsValue::NULL, |block| Uint8Array::from(block.bytes.as_slice()).into()))
     }
 
-    /// Returns an encrypted backup file.
+    /// Returns an encrypted backup file, once the person has chosen its passphrase in a dialog of the page.
     #[wasm_bindgen(js_name = exportBackup)]
-    pub async fn export_backup(&self, passphrase: String) -> Result<Uint8Array, JsValue> {
-        let file = self.client.clone().export_backup(passphrase).await.map_err(to_error)?;
+    pub async fn export_backup(&self) -> Result<Uint8Array, JsValue> {
+        let file = self.backup_gate.ask().await.map_err(to_error)?;
         Ok(Uint8Array::from(file.bytes.as_slice()))
     }
 

@@ -6,6 +6,9 @@ use std::rc::Rc;
 use gen_registry_node::store::indexed_db::{IndexedDb, StoreEvent};
 use gen_registry_node::store::{Durability, Store, StoreError, Table, Write, conformance};
 use gloo_timers::future::TimeoutFuture;
+use js_sys::Uint8Array;
+use rexie::{Rexie, TransactionMode};
+use wasm_bindgen::JsValue;
 use wasm_bindgen_test::wasm_bindgen_test;
 
 type Events = Rc<RefCell<Vec<StoreEvent>>>;
@@ -151,4 +154,47 @@ async fn a_key_that_another_page_stored_meanwhile_is_not_written_over() {
     let (later, _) = open(name).await;
     assert_eq!(later.get(Table::Keys, "k").await, Ok(Some(b"theirs".to_vec())), "which took the place of no other");
     later.close();
+}
+
+#[wasm_bindgen_test]
+async fn secrets_are_stored_sealed_and_every_page_of_the_database_opens_them() {
+    let name = "sealed-secrets";
+    deleted(name).await;
+    let ((store, _), (other, _)) = futures::join!(open(name), open(name));
+    assert!(store.seals_secrets() && other.seals_secrets());
+    let secret = b"0123456789abcdef0123456789abcdef";
+    for table in [Table::Keys, Table::Quarantine, Table::Settings] {
+        store.commit(put(table, "k", secret), Durability::Strict).await.expect("it is stored");
+        assert_eq!(other.get(table, "k").await, Ok(Some(secret.to_vec())), "{}", table.name());
+        assert_eq!(other.scan(table, "", None, 9).await, Ok(vec![("k".into(), secret.to_vec())]));
+        let raw = read_raw(name, table, "k").await;
+        let is_sealed = !raw.windows(secret.len()).any(|part| part == secret);
+        assert_eq!(is_sealed, table.is_secret(), "{}", table.name());
+    }
+
+    // Put in another place it does not open, and is left as it is.
+    write_raw(name, Table::Keys, "moved", &read_raw(name, Table::Keys, "k").await).await;
+    let moved = other.get(Table::Keys, "moved").await.expect("it can be read").expect("it is there");
+    assert!(!moved.windows(secret.len()).any(|part| part == secret));
+    store.close();
+    other.close();
+}
+
+/// What a script reads in a database.
+async fn read_raw(name: &str, table: Table, key: &str) -> Vec<u8> {
+    let database = Rexie::builder(name).build().await.expect("a database");
+    let reading = database.transaction(&[table.name()], TransactionMode::ReadOnly).expect("a transaction");
+    let value = reading.store(table.name()).expect("a table").get(JsValue::from_str(key)).await.expect("a value");
+    database.close();
+    Uint8Array::new(&value.expect("it is stored")).to_vec()
+}
+
+/// What a script writes into it.
+async fn write_raw(name: &str, table: Table, key: &str, bytes: &[u8]) {
+    let database = Rexie::builder(name).build().await.expect("a database");
+    let writing = database.transaction(&[table.name()], TransactionMode::ReadWrite).expect("a transaction");
+    let store = writing.store(table.name()).expect("a table");
+    store.put(&Uint8Array::from(bytes), Some(&JsValue::from_str(key))).await.expect("a write");
+    writing.done().await.expect("it is stored");
+    database.close();
 }

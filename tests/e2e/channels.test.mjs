@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  Server, api, apiValue, eventually, eventuallyHasPeers, eventuallyOfflineReady, eventuallyReady, startUser,
+  Server, api, apiValue, eventually, eventuallyHasPeers, eventuallyOfflineReady, eventuallyReady, showWords,
+  startUser,
 } from "./harness.mjs";
 
 const startAll = (t, server, names) => Promise.all(names.map((username) => startUser(t, server, { username })));
@@ -152,8 +153,7 @@ test("two devices of one person count as one user, who stays online when one of 
   const server = await Server.start(t, { p2p: true });
   const [alice, bob] = await startAll(t, server, ["alice", "bob"]);
   await alice.page.goto(`${server.origin}/settings`);
-  await alice.page.getByTestId("recovery-show").first().click();
-  const words = await alice.page.getByTestId("recovery-words").locator("li").allInnerTexts();
+  const words = await showWords(alice.page);
   const second = { ...await startUser(t, server, { path: "/settings#restore" }), username: "alice's second device" };
   await second.page.getByTestId("restore-phrase").fill(words.join(" "));
   await second.page.getByTestId("restore").click();

@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { cp } from "node:fs/promises";
 import { test } from "node:test";
 import {
-  Server, api, apiValue, eventually, eventuallyConfirmed, eventuallyHasPeers, eventuallyKnowsName, eventuallyOfflineReady, publish,
-  startUser, temporaryFolder,
+  Server, api, apiValue, eventually, eventuallyConfirmed, eventuallyHasPeers, eventuallyKnowsName,
+  eventuallyOfflineReady, publish, showWords, startUser, temporaryFolder,
 } from "./harness.mjs";
 import { adder } from "./wasm.mjs";
 
@@ -15,8 +15,7 @@ const confirmedName = (page) =>
 /** Writes the words down and checks them, as the page asks; returns them. */
 async function checkWords(page, origin) {
   await page.goto(`${origin}/settings#backup`);
-  await page.getByTestId("recovery-show").first().click();
-  const words = (await page.getByTestId("recovery-words").locator("li").allInnerTexts()).map((word) => word.replace(/[^a-z]/g, ""));
+  const words = await showWords(page);
   await page.getByTestId("recovery-written").click();
   for (const field of await page.getByTestId("recovery-word").all()) {
     const label = await page.locator(`label[for="${await field.getAttribute("id")}"]`).innerText();
@@ -167,6 +166,46 @@ test("the identity key is replaced from the words, and a thief who had it is out
   assert.deepEqual([me.did, me.username, me.nameStatus, me.givingUp], [did, "alice", "confirmed", null], "the give-up is void");
   assert.equal((await eventuallyKnowsName(bob.page, "alice")).did, did);
   for (const one of [bob, fresh, thief]) one.browser.assertQuiet();
+});
+
+test("a profile that is copied with its words still in it is the identity, as the page said, until new words replace them", async (t) => {
+  const server = await Server.start(t, { p2p: true });
+  const laptop = await startUser(t, server, { username: "alice", path: "/devices" });
+  await confirmedName(laptop.page);
+  await laptop.page.getByTestId("copy-warning").filter({ hasText: "a copy of this browser profile is your identity itself" }).waitFor();
+  const { did } = await apiValue(laptop.page, "whoami");
+  const bob = await startUser(t, server);
+  await eventuallyKnowsName(bob.page, "alice");
+  await eventuallyOfflineReady(laptop.page);
+  await laptop.browser.close();
+  const thief = await startUser(t, server, { profile: await copyOf(t, laptop.browser), path: "/settings#backup" });
+  const stolen = (await showWords(thief.page)).join(" ");
+  await apiValue(thief.page, "registerUsername", "mallory");
+
+  // The owner has the words, too. On a fresh profile she replaces them by new ones, which ends the copy.
+  const fresh = await startUser(t, server);
+  await eventuallyKnowsName(fresh.page, "mallory");
+  await bringBack(fresh.page, server.origin, stolen);
+  const copied = (await apiValue(fresh.page, "listDevices")).devices.find((row) => !row.thisDevice);
+  const own = copied.entries.find(({ subject }) => subject === "alice");
+  const ends = [{ key: copied.key, lastGood: { entry: { id: own.id } } }];
+  await apiValue(fresh.page, "rotateKey", { phrase: stolen, newWords: true, ends });
+  await eventually("the key of the new words counts", async () => {
+    const { keyNumber, rotating, holdsKey, hasWords } = await apiValue(fresh.page, "listDevices");
+    return keyNumber === 2 && !rotating && holdsKey && hasWords;
+  });
+  await eventually("the thief is out", async () => !(await apiValue(thief.page, "listDevices")).holdsKey);
+  assert.equal((await api(thief.page, "registerUsername", "mallory_again")).code, "notAllowed");
+  const again = await startUser(t, server, { path: "/settings#restore" });
+  await eventuallyKnowsName(again.page, "alice");
+  await again.page.getByTestId("restore-phrase").fill(stolen);
+  await again.page.getByTestId("restore").click();
+  await again.page.locator("#restore [role=alert]").filter({ hasText: "were replaced" }).waitFor();
+
+  // What the thief claimed was claimed for the identity, and stays with it.
+  await apiValue(fresh.page, "updateProfile", { bio: "mine, with new words" });
+  for (const name of ["alice", "mallory"]) assert.equal((await eventuallyKnowsName(bob.page, name)).did, did, name);
+  for (const one of [bob, fresh, thief, again]) one.browser.assertQuiet();
 });
 
 test("a script adds, revokes and replaces as the page does, and gives a name back and forth", async (t) => {

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  Server, apiValue, eventually, eventuallyHasPeers, eventuallyKnowsName, eventuallyReady, publish, startUser,
+  Server, apiValue, eventually, eventuallyHasPeers, eventuallyKnowsName, eventuallyReady, exportBackup, publish,
+  startUser,
 } from "./harness.mjs";
 import { adder } from "./wasm.mjs";
 
@@ -49,14 +50,13 @@ test("a follower is notified, and a blocked person is hidden on every device", a
   await alice.page.getByTestId("block").click();
   await alice.page.getByText("You blocked this person").waitFor();
   assert.deepEqual((await apiValue(alice.page, "listAllUsernames")).map(({ username }) => username), ["alice"]);
-  await assert.rejects(apiValue(alice.page, "install", "adder"), /blocked/);
+  await assert.rejects(apiValue(alice.page, "install", "adder"), /blocklist/);
   await alice.page.goto(`${server.origin}/blocklist`);
   await alice.page.getByTestId("blocked").getByRole("link", { name: "bob" }).waitFor();
 
   // The user's other device blocks, too; and what is taken back there is taken back here.
   const passphrase = "correct horse battery";
-  const backup = await alice.page.evaluate(async (words) =>
-    Array.from(await globalThis.genRegistry.exportBackup(words)), passphrase);
+  const backup = await exportBackup(alice.page, passphrase);
   const other = await startUser(t, server);
   await eventuallyHasPeers(other.page, 1);
   await other.page.evaluate(([bytes, words]) =>

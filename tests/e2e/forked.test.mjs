@@ -5,8 +5,8 @@ import assert from "node:assert/strict";
 import { cp } from "node:fs/promises";
 import { test } from "node:test";
 import {
-  Server, api, apiValue, eventually, eventuallyHasPeers, eventuallyKnowsName, eventuallyOfflineReady, startUser,
-  temporaryFolder,
+  Server, api, apiValue, eventually, eventuallyHasPeers, eventuallyKnowsName, eventuallyOfflineReady, showWords,
+  startUser, temporaryFolder,
 } from "./harness.mjs";
 
 test("the owner of a forked key is told what happened and what to do", async (t) => {
@@ -14,9 +14,7 @@ test("the owner of a forked key is told what happened and what to do", async (t)
   const server = await Server.start(t, { p2p: true, more: ["--no-witness"] });
   const bob = await startUser(t, server, { username: "bob" });
   const first = await startUser(t, server, { username: "alice", path: "/welcome?step=backup" });
-  await first.page.getByTestId("recovery-show").first().click();
-  const words = await first.page.getByTestId("recovery-words").locator("li").allInnerTexts();
-  const phrase = words.map((word) => word.replace(/[^a-z]/g, "")).join(" ");
+  const phrase = (await showWords(first.page)).join(" ");
   await eventuallyOfflineReady(first.page);
   await first.browser.close();
   const copy = await temporaryFolder(t, "profile");

@@ -309,8 +309,40 @@ export function api(page, method, ...values) {
 
 export async function apiValue(page, method, ...values) {
   const answer = await api(page, method, ...values);
-  assert.equal(answer.code, undefined, `${method}: ${answer.message}`);
+  // Not only a refusal, which has a code.
+  assert.equal(answer.message, undefined, `${method}: ${answer.message}`);
   return answer.value;
+}
+
+/** Whether the page says that it is the tab that writes. */
+export async function isWriter(page) {
+  const chip = page.getByTestId("status-chip");
+  // Each click asks again; the answer may be that of the click before.
+  for (let clicks = 0; clicks < 2; clicks += 1) await chip.click();
+  return /This tab\s*Writes/.test(await page.locator("#status-popover").textContent());
+}
+
+/** Has the page show the recovery words, and returns them. */
+export async function showWords(page) {
+  await page.getByTestId("recovery-show").first().click();
+  const rows = page.getByTestId("recovery-words").locator("li");
+  await rows.nth(23).waitFor();
+  const words = (await rows.allInnerTexts()).map((word) => word.replace(/[^a-z]/g, ""));
+  assert.equal(words.length, 24);
+  return words;
+}
+
+/** The bytes of a backup that a script asks for and the person gives, with a passphrase of theirs. */
+export async function exportBackup(page, passphrase) {
+  const file = page.evaluate(async () => [...(await globalThis.genRegistry.exportBackup())]);
+  const dialog = page.getByTestId("backup-request");
+  const typed = dialog
+    .getByTestId("backup-export-passphrase")
+    .fill(passphrase)
+    .then(() => dialog.getByTestId("backup-export").click());
+  // A failure of either is the failure of both.
+  const [bytes] = await Promise.all([file, typed]);
+  return bytes;
 }
 
 /** Publishes a module; `draft` as the script interface has it, `bytes` the file. */

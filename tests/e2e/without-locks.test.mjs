@@ -2,7 +2,10 @@
 // profile's database, and no key takes the place of another.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Browser, Server, api, apiValue, eventually, eventuallyReady, profileDatabase, storedBytes, storedKeys } from "./harness.mjs";
+import {
+  Browser, Server, api, apiValue, eventually, eventuallyReady, isWriter, profileDatabase, showWords, storedBytes,
+  storedKeys,
+} from "./harness.mjs";
 
 /** A name that is not this machine's own, so that pages from it have no secure context. */
 const HOST = "gen.test";
@@ -24,14 +27,6 @@ async function withoutLocks(t, before = {}) {
     return page;
   };
   return { server, browser, open, origin };
-}
-
-/** Whether the page says that it is the tab that writes. */
-async function isWriter(page) {
-  const chip = page.getByTestId("status-chip");
-  // Each click asks again; the answer may be that of the click before.
-  for (let clicks = 0; clicks < 2; clicks += 1) await chip.click();
-  return /This tab\s*Writes/.test(await page.locator("#status-popover").textContent());
 }
 
 /** The lease as it is stored: who writes, and in which term. */
@@ -77,6 +72,24 @@ test("without locks two tabs are one person, and closing the first loses no key"
   const after = await apiValue(second, "whoami");
   assert.equal(after.did, mine.did, "the identity is still here");
   assert.equal(after.profile.bio, "and after a reload");
+  browser.assertQuiet();
+});
+
+test("without locks a tab that needs a secret becomes the one that writes, and others let it pass", async (t) => {
+  const { browser, open } = await withoutLocks(t);
+  const [first, second] = [await open(), await open()];
+  await apiValue(first, "setupUser", "heidi");
+  const third = await open("/settings");
+  const mine = await apiValue(third, "whoami");
+  assert.equal(mine.protection, "none", "without a secure context the browser keeps no key");
+  await third.getByTestId("protection").filter({ hasText: "stored as it is" }).waitFor();
+  const before = await lease(third);
+
+  await showWords(third);
+  await eventually("it writes", async () => (await isWriter(third)) && !(await isWriter(first)) && !(await isWriter(second)));
+  assert.equal((await lease(third)).term, before.term + 1, "no other tab had it in between");
+  await apiValue(first, "updateProfile", { bio: "and the others go on" });
+  assert.deepEqual((await apiValue(second, "whoami")).did, mine.did);
   browser.assertQuiet();
 });
 

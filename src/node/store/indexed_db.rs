@@ -1,5 +1,6 @@
 //! The store of the browser: one IndexedDB database (W3C, Indexed Database API 3.0), a table for each object store,
-//! text keys. What goes through a connection is in [`connection`]; which tab may write in [`lease`].
+//! text keys. What goes through a connection is in [`connection`]; which tab may write in [`lease`]; how secrets are
+//! stored in [`vault`].
 //!
 //! A browser closes a database by itself: when the site's data are cleared, when another page deletes it, when the device
 //! is short of room. The store hears of it, or finds out at its next use, and opens the database again:
@@ -19,6 +20,7 @@
 mod connection;
 mod lease;
 mod transaction;
+mod vault;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -291,6 +293,10 @@ impl Store for IndexedDb {
             }
             written
         })
+    }
+
+    fn seals_secrets(&self) -> bool {
+        matches!(&*self.0.state.borrow(), State::Open(connection) if connection.seals_secrets())
     }
 
     fn hold<'a>(&'a self, table: Table, prefix: &'a str) -> LocalBoxFuture<'a, Result<(), StoreError>> {

@@ -98,6 +98,11 @@ impl Records {
         })
     }
 
+    /// Whether the store seals what is secret.
+    pub fn seals_secrets(&self) -> bool {
+        self.0.seals_secrets()
+    }
+
     /// Reads the bytes of a record that can be read, and that its reader can't use: it is set aside as a damaged one is.
     pub async fn get_foreign(&self, table: Table, key: &str) -> Result<Option<Damaged>, StoreError> {
         let raw = self.0.get(table, key).await?;

@@ -60,6 +60,10 @@ impl Store for RevocableStore {
             Err(why) => Box::pin(ready(Err(why))),
         }
     }
+
+    fn seals_secrets(&self) -> bool {
+        self.store().is_ok_and(|store| store.seals_secrets())
+    }
 }
 
 #[cfg(test)]

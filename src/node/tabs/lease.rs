@@ -61,6 +61,7 @@ pub(super) async fn wait(store: &IndexedDb, tab: &Tab, note: &str) -> Result<(),
     let mut seen = None;
     let mut looks = 0;
     loop {
+        tab.let_pass().await;
         let stored = store.read_lease().await?;
         looks = if seen.as_ref() == Some(&stored) { looks + 1 } else { 0 };
         let is_free = match &stored {

@@ -8,6 +8,8 @@
 //!     or can't be had any more    └─────┘
 //! ```
 //!
+//! A writer also hands over to a tab that asks for it; every other tab lets that one pass.
+//!
 //! A node that ends loses its access to the store in the same moment ([`RevocableStore`]); its tasks are aborted.
 
 use std::cell::{Cell, RefCell};
@@ -19,12 +21,12 @@ use futures::future::{AbortHandle, Abortable, LocalBoxFuture, Shared};
 use gloo::timers::future::TimeoutFuture;
 use wasm_bindgen_futures::spawn_local;
 
-use super::{Message, Outcome, Tab, TabRole, lease, opening};
+use super::{Message, Outcome, RESEND_MILLIS, Tab, TabRole, lease, opening};
 use crate::network::directory::NetworkDirectory;
 use crate::network::opening::Served;
 use crate::network::{Network, pin};
 use crate::peering::Peering;
-use crate::platform::browser::tabs::{WebLock, request_lock};
+use crate::platform::browser::tabs::{WebLock, release_lock, request_lock};
 use crate::platform::browser::{Browser, parameters, when_online};
 use crate::store::indexed_db::{IndexedDb, StoreEvent};
 use crate::store::memory::MemoryStore;
@@ -33,6 +35,9 @@ use crate::store::revocable::RevocableStore;
 use crate::store::{Durability, Store, StoreError};
 use crate::{Node, RequestId};
 use gen_registry_api::{Command, Event, Status, StorageOutcome};
+
+/// How long other tabs wait for a tab that was handed the writing over. It may have been closed in the meantime.
+const PASSING_MILLIS: u32 = 2 * RESEND_MILLIS;
 
 /// What a tab opens.
 #[derive(Clone)]
@@ -58,6 +63,8 @@ pub(super) struct WriterState {
     volatile: Cell<bool>,
     /// Whether the browser took the storage away.
     withdrawn: Cell<bool>,
+    /// Which handing over to another tab is going on, by its number.
+    passing: Cell<Option<u64>>,
 }
 
 impl WriterState {
@@ -73,7 +80,18 @@ impl WriterState {
         receiver
     }
 
-    /// Called when another tab is being closed.
+    /// Called when a tab has become the writer.
+    pub(super) fn see_writer(&self) {
+        self.passing.set(None);
+        self.tab_goes();
+    }
+
+    /// Whether this tab lets another one become the writer.
+    pub(super) fn lets_pass(&self) -> bool {
+        self.passing.get().is_some()
+    }
+
+    /// Called when another tab is being closed, or the writer changes.
     pub(super) fn tab_goes(&self) {
         if let Some(awaiting) = self.awaiting.take() {
             // The receiver may have looked by itself meanwhile.
@@ -130,13 +148,8 @@ impl Tab {
     pub(super) async fn write_when_possible(&self, profile: Profile) {
         let topic = profile.network.topic;
         self.0.writer.profile.replace(Some(profile));
-        match request_lock(&opening::lock_of(&topic)).await {
-            WebLock::Held => self.0.writer.has_lock.set(true),
-            WebLock::Unsupported => tracing::info!("there are no Web Locks here: a lease decides which tab writes"),
-            WebLock::Refused => {
-                tracing::error!("the lock of the writing tab was refused");
-                return;
-            }
+        if !self.obtain_lock().await {
+            return;
         }
         let tab = self.clone();
         match IndexedDb::open(&opening::database_of(&topic), move |event| tab.on_store_event(event)).await {
@@ -151,6 +164,87 @@ impl Tab {
                 self.start_writing(Rc::new(MemoryStore::new())).await;
             }
         }
+    }
+
+    /// Waits for the Web Lock, where there are any; false if the browser refuses it.
+    async fn obtain_lock(&self) -> bool {
+        let lock = self.lock_name();
+        loop {
+            match request_lock(&lock).await {
+                WebLock::Held if self.0.writer.lets_pass() => {
+                    release_lock(&lock);
+                    self.let_pass().await;
+                }
+                WebLock::Held => {
+                    self.0.writer.has_lock.set(true);
+                    return true;
+                }
+                WebLock::Unsupported => {
+                    tracing::info!("there are no Web Locks here: a lease decides which tab writes");
+                    return true;
+                }
+                WebLock::Refused => {
+                    tracing::error!("the lock of the writing tab was refused");
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// The name of the profile's Web Lock.
+    fn lock_name(&self) -> String {
+        let profile = self.0.writer.profile.borrow();
+        profile.as_ref().map(|profile| opening::lock_of(&profile.network.topic)).unwrap_or_default()
+    }
+
+    /// Waits while another tab becomes the writer.
+    pub(super) async fn let_pass(&self) {
+        while self.0.writer.lets_pass() {
+            // It is called also when a tab goes.
+            self.0.writer.when_tab_goes().await.ok();
+        }
+    }
+
+    /// Notes that the writer hands over to a tab, for as long as that takes at most.
+    pub(super) fn see_handed_over(&self, to: &str) {
+        if to == self.id() {
+            self.0.writer.see_writer();
+            return;
+        }
+        let number = self.next();
+        self.0.writer.passing.set(Some(number));
+        let tab = self.clone();
+        spawn_local(async move {
+            TimeoutFuture::new(PASSING_MILLIS).await;
+            if tab.0.writer.passing.get() == Some(number) {
+                tab.0.writer.see_writer();
+            }
+        });
+    }
+
+    /// Ends the node of this tab, which writes, so that another one may.
+    pub(super) fn hand_over(&self, to: String) {
+        let writer = &self.0.writer;
+        let store = writer.store.borrow().clone().filter(|_| !writer.volatile.get() && !writer.withdrawn.get());
+        let Some(store) = store else { return self.send(&Message::Kept { to }) };
+        if !self.end_node(StoreError::NotWriter) {
+            return;
+        }
+        self.see_handed_over(&to);
+        if writer.has_lock.replace(false) {
+            release_lock(&self.lock_name());
+        } else {
+            lease::leave(&store, &self.note());
+        }
+        self.send(&Message::HandedOver { to });
+        self.dispatch(&Event::WriterChanged);
+        let tab = self.clone();
+        spawn_local(async move {
+            tab.let_pass().await;
+            if tab.obtain_lock().await {
+                tab.write_under_lease(store).await;
+            }
+        });
     }
 
     /// Waits for the lease, then starts the node.

@@ -60,8 +60,11 @@ export interface GenRegistry {
   /** The bytes of a picture (`avatar`), or `null` when neither this device nor a connected peer has them. */
   readBlock(cid: string): Promise<Uint8Array | null>;
 
-  /** Key, document and picture in one encrypted file. The passphrase has at least 8 characters. */
-  exportBackup(passphrase: string): Promise<Uint8Array>;
+  /**
+   * Key, document and picture in one encrypted file. The page shows a dialog in which the person chooses the passphrase of
+   * the file; rejects with `declined` if they close it.
+   */
+  exportBackup(): Promise<Uint8Array>;
 
   /** A sentence for a reason that an answer holds as a code, as `claimedLater`. Rejects what is none. */
   explain(reason: LossReason | ReleaseRefusal | Rejection | ParametersError): string;

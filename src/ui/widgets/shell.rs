@@ -15,6 +15,7 @@ use crate::preferences::preferences;
 use crate::pwa::pwa;
 use crate::routes;
 use crate::widgets::avatar::Avatar;
+use crate::widgets::backup_export::BackupRequestDialog;
 use crate::widgets::bell::Bell;
 use crate::widgets::lost_name::LostNameBanner;
 use crate::widgets::network_choice::NetworkChoiceView;
@@ -84,6 +85,7 @@ pub fn Shell(children: Children) -> impl IntoView {
             {move || app_state.shell.announcement.get()}
         </div>
         <ToastStack />
+        <BackupRequestDialog />
         <UnlockDialog />
         <HelpDialog open=help shortcuts=preferences().shortcuts />
     }

@@ -12,6 +12,9 @@ extern "C" {
     /// `web-sys` has Web Locks only behind an unstable flag for the whole build.
     #[wasm_bindgen(js_name = holdLock)]
     fn hold_lock(name: &str) -> js_sys::Promise;
+    /// Lets the next tab have a lock that this one holds.
+    #[wasm_bindgen(js_name = releaseLock)]
+    pub fn release_lock(name: &str);
     /// Nor has it the list of databases.
     #[wasm_bindgen(js_name = hasDatabase)]
     fn ask_for_database(name: &str) -> js_sys::Promise;
@@ -33,7 +36,7 @@ pub fn stop_at_panic() {
 /// What became of a request for a Web Lock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WebLock {
-    /// This tab has it until it is closed or stops.
+    /// This tab has it until it releases it, is closed or stops.
     Held,
     /// This browser has no Web Locks, or not at this address.
     Unsupported,

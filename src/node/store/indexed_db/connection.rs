@@ -21,13 +21,14 @@ use crate::platform::Environment;
 use crate::platform::browser::Browser;
 use crate::store::indexed_db::lease::Lease;
 use crate::store::indexed_db::transaction::{Transaction, describe};
+use crate::store::indexed_db::vault::Vault;
 use crate::store::{Durability, Entry, StoreError, Table, Write};
 use gen_registry_core::digest::hex;
 
 /// The version of the set of object stores; it is raised when one is added.
 const SCHEMA_VERSION: u32 = 4;
 /// The object store beside the tables, for what is said of the database itself.
-const META: &str = "meta";
+pub(super) const META: &str = "meta";
 /// The key in [`META`] of the database's random id.
 const ID: &str = "id";
 /// The key in [`META`] of the lease.
@@ -62,6 +63,8 @@ pub(super) struct Connection {
     writer: IdbDatabase,
     /// The database's id.
     id: String,
+    /// What seals its secrets, where the browser has a key for it.
+    vault: Option<Rc<Vault>>,
 }
 
 impl Connection {
@@ -79,15 +82,40 @@ impl Connection {
                 return Err(error);
             }
         };
-        let mut connection = Self { reader: RefCell::new(Some(Rc::new(reader))), writer, id: String::new() };
-        match identify(&connection.writer).await {
-            Ok(id) => connection.id = id,
-            Err(error) => {
-                connection.close();
-                return Err(error);
-            }
+        let reader = RefCell::new(Some(Rc::new(reader)));
+        let mut connection = Self { reader, writer, id: String::new(), vault: None };
+        if let Err(error) = connection.prepare().await {
+            connection.close();
+            return Err(error);
         }
         Ok(connection)
+    }
+
+    /// Reads, or makes, what is said of the database itself.
+    async fn prepare(&mut self) -> Result<(), StoreError> {
+        self.id = identify(&self.writer).await?;
+        let vault = Vault::open(&self.writer, async |key| self.read_meta(key).await).await.map_err(unusable)?;
+        self.vault = vault.map(Rc::new);
+        Ok(())
+    }
+
+    /// Whether what is secret is stored sealed.
+    pub(super) fn seals_secrets(&self) -> bool {
+        self.vault.is_some()
+    }
+
+    /// Returns the value of what is stored under a key.
+    fn value(&self, table: Table, key: &str, stored: &JsValue) -> Vec<u8> {
+        let stored = bytes(stored);
+        match self.vault.as_ref().filter(|_| table.is_secret()) {
+            Some(vault) => vault.unseal(table, key, stored),
+            None => stored,
+        }
+    }
+
+    /// Reads what is stored under a key of [`META`].
+    async fn read_meta(&self, key: &str) -> Result<Option<JsValue>, Fault> {
+        self.with_store(META, async |store| store.get(JsValue::from_str(key)).await).await
     }
 
     /// The random id that the database got when it was created.
@@ -138,7 +166,7 @@ impl Connection {
     /// Reads one value.
     pub(super) async fn read(&self, table: Table, key: &str) -> Result<Option<Vec<u8>>, Fault> {
         let value = self.with_store(table.name(), async |store| store.get(JsValue::from_str(key)).await).await?;
-        Ok(value.map(|value| bytes(&value)))
+        Ok(value.map(|value| self.value(table, key, &value)))
     }
 
     /// Reads a page of entries: keys and values of one range in one transaction.
@@ -165,7 +193,11 @@ impl Connection {
         };
         let (keys, values) = self.with_store(table.name(), read).await?;
         let keys = keys.into_iter().map(|key| key.as_string().unwrap_or_default());
-        Ok(keys.zip(values.iter().map(bytes)).collect())
+        let entries = keys.zip(&values).map(|(key, stored)| {
+            let value = self.value(table, &key, stored);
+            (key, value)
+        });
+        Ok(entries.collect())
     }
 
     /// Writes a batch in one transaction and waits until it is complete, not only until its requests are. Under a lease
@@ -182,7 +214,7 @@ impl Connection {
                 lease.is(stored.and_then(|stored| stored.as_string()).as_deref())
             })?;
         }
-        writing.put_all(batch)?;
+        writing.put_all(batch, self.vault.as_ref())?;
         writing.finish().await
     }
 
@@ -192,7 +224,7 @@ impl Connection {
         if let Some(lease) = lease {
             writing.put(META, LEASE, &JsValue::from_str(&lease.text(0)))?;
         }
-        writing.put_all(batch)?;
+        writing.put_all(batch, self.vault.as_ref())?;
         writing.finish().await
     }
 
@@ -214,7 +246,7 @@ impl Connection {
 
     /// Reads the stored lease.
     pub(super) async fn read_lease(&self) -> Result<Option<String>, Fault> {
-        let stored = self.with_store(META, async |store| store.get(JsValue::from_str(LEASE)).await).await?;
+        let stored = self.read_meta(LEASE).await?;
         Ok(stored.and_then(|stored| stored.as_string()))
     }
 }

@@ -11,6 +11,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{DomException, IdbDatabase, IdbObjectStore, IdbTransaction};
 
 use crate::store::indexed_db::connection::Fault;
+use crate::store::indexed_db::vault::Vault;
 use crate::store::{Durability, StoreError, Write};
 
 /// The transaction. Dropped before [`Transaction::finish`], it may be committed all the same.
@@ -37,18 +38,24 @@ impl Transaction {
         Ok(Self { raw, finished, refused: Rc::default() })
     }
 
-    /// Requests the writes of a batch, each on the condition that it fits what is stored.
-    pub(super) fn put_all(&self, batch: &[Write]) -> Result<(), Fault> {
+    /// Requests the writes of a batch, each on the condition that it fits what is stored. The vault seals what is secret.
+    pub(super) fn put_all(&self, batch: &[Write], vault: Option<&Rc<Vault>>) -> Result<(), Fault> {
         for write in batch {
             let (table, key) = (write.table().name(), write.key());
+            let vault = vault.filter(|_| write.table().is_secret());
             if write.is_conditional() {
-                let condition = write.clone();
+                let (condition, vault) = (write.clone(), vault.cloned());
                 self.require(table, key, StoreError::Taken, move |stored| {
                     let stored = stored.map(|stored| Uint8Array::new(&stored).to_vec());
-                    condition.fits(stored.as_deref())
+                    let value = match (stored, vault) {
+                        (Some(stored), Some(vault)) => Some(vault.unseal(condition.table(), condition.key(), stored)),
+                        (stored, _) => stored,
+                    };
+                    condition.fits(value.as_deref())
                 })?;
             }
-            match write.bytes() {
+            let sealed = vault.zip(write.bytes()).map(|(vault, value)| vault.seal(write.table(), key, value));
+            match sealed.as_deref().or(write.bytes()) {
                 Some(bytes) => self.put(table, key, &Uint8Array::from(bytes))?,
                 None => {
                     let request = self.store(table)?.delete(&JsValue::from_str(key));

@@ -26,12 +26,17 @@ pub fn Lock(has_key: Memo<bool>) -> impl IntoView {
                 }
                 match protection.get() {
                     Protection::None => view! {
-                        <p>"Your key is stored as it is: whoever can use this browser can use your name."</p>
-                        <SetPassphrase
-                            label="New passphrase"
-                            action="Lock the key with it"
-                            done="Your key is sealed now."
-                        />
+                        <p data-testid="protection">
+                            "Your key is stored as it is, since this browser keeps no keys for this address: whoever can read the browser’s data can use your name."
+                        </p>
+                        <FirstPassphrase />
+                    }
+                        .into_any(),
+                    Protection::Browser => view! {
+                        <p data-testid="protection">
+                            "Your key is sealed: this browser keeps what opens it, and shows it to no program. Whoever can use this browser, or copies all its data, can still use your name. A passphrase prevents that."
+                        </p>
+                        <FirstPassphrase />
                     }
                         .into_any(),
                     Protection::Unlocked => view! { <Open /> }.into_any(),
@@ -43,6 +48,12 @@ pub fn Lock(has_key: Memo<bool>) -> impl IntoView {
             }}
         </section>
     }
+}
+
+/// For a key that has no passphrase yet.
+#[component]
+fn FirstPassphrase() -> impl IntoView {
+    view! { <SetPassphrase label="New passphrase" action="Lock the key with it" done="Your key is sealed now." /> }
 }
 
 /// For a key that is unlocked: lock it, change the passphrase, or take it away.
