@@ -60,8 +60,11 @@ export interface GenRegistry {
   /** The bytes of a picture (`avatar`), or `null` when neither this device nor a connected peer has them. */
   readBlock(cid: string): Promise<Uint8Array | null>;
 
-  /** Key, document and picture in one encrypted file. The passphrase has at least 8 characters. */
-  exportBackup(passphrase: string): Promise<Uint8Array>;
+  /**
+   * Key, document and picture in one encrypted file. The page shows a dialog in which the person chooses the passphrase of
+   * the file; rejects with `declined` if they close it.
+   */
+  exportBackup(): Promise<Uint8Array>;
 
   /** A sentence for a reason that an answer holds as a code, as `claimedLater`. Rejects what is none. */
   explain(reason: LossReason | ReleaseRefusal | Rejection | ParametersError): string;
@@ -579,7 +582,7 @@ advice: string, };
 /**
  * Stable codes; in JavaScript `error.code` is the camelCase text.
  */
-export type FailureCode = "nameInvalid" | "nameTaken" | "nameCoolingDown" | "tooManyNames" | "noName" | "noIdentity" | "identityExists" | "identityForked" | "profileInvalid" | "avatarInvalid" | "locked" | "wrongPassphrase" | "weakPassphrase" | "wrongWords" | "phraseInvalid" | "wordsGone" | "noIdentityKey" | "wordsReplaced" | "identityNotFound" | "deviceTextInvalid" | "deviceUnknown" | "tooManyDevices" | "alreadyAnswered" | "notAllowed" | "backupDamaged" | "backupTooLarge" | "backupNewer" | "backupOtherNetwork" | "documentFull" | "confirmationWrong" | "contentMissing" | "contentInvalid" | "storageFull" | "storageFailed" | "storageLost" | "reloadNeeded" | "unknownNetwork" | "tooManyNetworks" | "noNetwork" | "noWriter" | "moduleInvalid" | "versionInvalid" | "versionTaken" | "notYourModule" | "tooManyModules" | "unknownModule" | "dependencyUnknown" | "unresolvable" | "newImports" | "wrongBytes" | "lockfileInvalid" | "runFailed" | "runTimedOut" | "neededByOthers" | "blocked" | "unknownUser" | "channelInvalid" | "notInChannel" | "tooManyChannels" | "textInvalid" | "tooFast" | "invalidArgument" | "internal";
+export type FailureCode = "nameInvalid" | "nameTaken" | "nameCoolingDown" | "tooManyNames" | "noName" | "noIdentity" | "identityExists" | "identityForked" | "profileInvalid" | "avatarInvalid" | "locked" | "wrongPassphrase" | "weakPassphrase" | "wrongWords" | "phraseInvalid" | "wordsGone" | "noIdentityKey" | "wordsReplaced" | "identityNotFound" | "deviceTextInvalid" | "deviceUnknown" | "tooManyDevices" | "alreadyAnswered" | "notAllowed" | "declined" | "backupDamaged" | "backupTooLarge" | "backupNewer" | "backupOtherNetwork" | "documentFull" | "confirmationWrong" | "contentMissing" | "contentInvalid" | "storageFull" | "storageFailed" | "storageLost" | "reloadNeeded" | "unknownNetwork" | "tooManyNetworks" | "noNetwork" | "noWriter" | "moduleInvalid" | "versionInvalid" | "versionTaken" | "notYourModule" | "tooManyModules" | "unknownModule" | "dependencyUnknown" | "unresolvable" | "newImports" | "wrongBytes" | "lockfileInvalid" | "runFailed" | "runTimedOut" | "neededByOthers" | "blocked" | "unknownUser" | "channelInvalid" | "notInChannel" | "tooManyChannels" | "textInvalid" | "tooFast" | "invalidArgument" | "internal";
 
 /**
  * What looking for a name came to.
@@ -1190,7 +1193,7 @@ export type ProfileChanges = { displayName?: string, bio?: string,
  */
 avatar: Uint8Array, links?: Array<string>, };
 
-export type Protection = "none" | "unlocked" | "locked";
+export type Protection = "none" | "browser" | "unlocked" | "locked";
 
 export type Published = { name: string, version: string, 
 /**
