@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Server, apiValue, crowd, eventually, startUser, storedKeys } from "./harness.mjs";
 
-const PEOPLE = 3_000;
+const PEOPLE = 1_500;
 
 test("a browser that is killed during a large sync resumes it without invalid data", async (t) => {
   const server = await Server.start(t, { p2p: true, more: ["--no-witness"] });

@@ -31,15 +31,17 @@ pub fn BackupRequestDialog() -> impl IntoView {
     };
     view! {
         <Modal open id="backup-request-title" title="Give out a backup?" testid="backup-request">
-            <p>
-                "A program on this page asks for a backup of your identity. It gets the file, and can’t open it without the passphrase that you choose here. Did you not expect this? Then close it."
-            </p>
-            <BackupForm
-                id="given-backup-passphrase"
-                label="Give it the file"
-                deliver=Callback::new(give)
-                leave=Callback::new(move |()| open.set(false))
-            />
+            <div class="stack">
+                <p>
+                    "A program on this page asks for a backup of your identity. It gets the file, and can’t open it without the passphrase that you choose here. If you did not expect this, refuse."
+                </p>
+                <BackupForm
+                    id="given-backup-passphrase"
+                    label="Give it the file"
+                    deliver=Callback::new(give)
+                    leave=Callback::new(move |()| open.set(false))
+                />
+            </div>
         </Modal>
     }
 }
