@@ -15,6 +15,8 @@ mod crowd;
 mod devices;
 mod direct;
 mod forked;
+#[cfg(unix)]
+mod front_running;
 mod guide;
 mod held;
 mod hostile;
