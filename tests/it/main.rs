@@ -14,6 +14,7 @@ mod convergence;
 mod crowd;
 mod devices;
 mod direct;
+mod figures;
 mod forked;
 #[cfg(unix)]
 mod front_running;
