@@ -6,6 +6,8 @@
 # make simulate SEEDS=1000 NODES=200   swarms of nodes against partitions, loss and liars
 # make model SEEDS=10000 SWARMS=200 NODES=60   the rules of the second format in random worlds, in any order of arrival
 # make simulate-presence NODES=1000 MINUTES=6   who is online, among many who come and go
+# make front-running ROUNDS=50 STOPS=20 SECONDS=30   a neighbour that tries to overtake claims, also around stops of the witness
+# make figures  how long an edit and a claim take to a connected peer, with real processes
 # make bench  native benchmarks; make bench-page, bench-join, bench-connect, bench-blocks, bench-search: the
 #             page's, in Chromium
 # make clean  remove what was built (the tools stay)
@@ -13,7 +15,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run build test check typings dev lint test-native test-browser test-e2e e2e-build screenshots simulate model simulate-presence soak-relay bench bench-page bench-join bench-connect bench-blocks bench-search clean advisories setup setup-lint setup-test setup-bench
+.PHONY: run build test check typings dev lint test-native test-browser test-e2e e2e-build screenshots simulate model simulate-presence soak-relay front-running figures bench bench-page bench-join bench-connect bench-blocks bench-search clean advisories setup setup-lint setup-test setup-bench
 
 ENV := . scripts/env.sh;
 HTTP ?= 127.0.0.1:8080
@@ -135,6 +137,21 @@ soak-relay: setup
 	@$(ENV) PROGRAM="$$CARGO_TARGET_DIR/debug/gen-registry" CLIENTS=$(or $(CLIENTS),100) MINUTES=$(or $(MINUTES),30) \
 		$(if $(LIFE),LIFE=$(LIFE)) \
 		"$$CARGO_TARGET_DIR/debug/examples/soak-relay"
+
+# A neighbour that asks the witness for every name whose claim it hears: rounds with a witness that answers, and rounds in
+# which it stands still for some seconds (SIGSTOP), or is killed and started again: a quarter of an hour.
+front-running: setup
+	$(STEP) 'Attempts to overtake claims'
+	@$(ENV) cargo build --quiet --locked --package gen-registry-server
+	@$(ENV) PLAIN_ROUNDS=$(or $(ROUNDS),50) STOPPED_ROUNDS=$(or $(STOPS),20) STOPPED_SECONDS=$(or $(SECONDS),30) \
+		cargo test --locked --test it overtaker_gets_none_of_many -- --ignored --nocapture
+
+# Native nodes around the server program: edits, bursts and claims as a connected peer sees them, and joining. ROUNDS=100
+figures: setup
+	$(STEP) 'Figures of native nodes'
+	@$(ENV) cargo build --quiet --locked --profile bench --package gen-registry-server
+	@$(ENV) FIGURES_ROUNDS=$(or $(ROUNDS),100) \
+		cargo test --locked --profile bench --test it measured -- --ignored --nocapture --test-threads 1
 
 bench: setup
 	$(STEP) 'Native benchmarks'

@@ -56,6 +56,8 @@ struct Seen {
     relays: BTreeSet<PeerId>,
     addresses: BTreeMap<PeerId, Vec<Multiaddr>>,
     listens_to_gossip: bool,
+    /// What the network's gossip brought.
+    gossip: Vec<Vec<u8>>,
     failed_dials: usize,
     wakers: Vec<Waker>,
 }
@@ -201,6 +203,13 @@ impl Mallory {
         self.until(|seen| seen.listens_to_gossip.then_some(())).await;
     }
 
+    /// Whether this text was part of any gossip.
+    #[allow(dead_code, reason = "for native stories alone")]
+    pub fn heard_in_gossip(&self, text: &str) -> bool {
+        let has_text = |message: &Vec<u8>| message.windows(text.len()).any(|part| part == text.as_bytes());
+        self.seen.borrow().gossip.iter().any(has_text)
+    }
+
     pub fn publish(&self, bytes: Vec<u8>) {
         let topic = self.gossip_topic();
         self.order(move |swarm| {
@@ -328,6 +337,10 @@ fn hear(event: SwarmEvent<BehaviourEvent>, seen: &mut Seen, victim: PeerId) {
             peer_id,
             ..
         }))) => seen.listens_to_gossip |= peer_id == victim,
+        SwarmEvent::Behaviour(BehaviourEvent::Registry(RegistryEvent::Gossip(gossipsub::Event::Message {
+            message,
+            ..
+        }))) => seen.gossip.push(message.data),
         _ => {}
     }
     seen.wakers.drain(..).for_each(Waker::wake);

@@ -2,7 +2,7 @@
 
 #[path = "../support/crowd.rs"]
 #[allow(dead_code, reason = "benchmarks use the rest")]
-mod shared;
+pub mod shared;
 
 use std::rc::Rc;
 

@@ -5,7 +5,7 @@
 #[path = "../hostile/acts.rs"]
 mod acts;
 #[path = "../hostile/peer.rs"]
-mod peer;
+pub mod peer;
 
 use std::collections::BTreeSet;
 use std::rc::Rc;

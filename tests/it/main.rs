@@ -14,7 +14,10 @@ mod convergence;
 mod crowd;
 mod devices;
 mod direct;
+mod figures;
 mod forked;
+#[cfg(unix)]
+mod front_running;
 mod guide;
 mod held;
 mod hostile;

@@ -43,7 +43,7 @@ impl Asker {
 
     /// What comes back for these bytes.
     pub async fn send(&mut self, bytes: &[u8]) -> io::Result<Vec<u8>> {
-        let mut stream = self.open().await.unwrap();
+        let mut stream = self.open().await.map_err(io::Error::other)?;
         let exchange = async {
             stream.write_all(bytes).await?;
             stream.close().await?;
@@ -56,9 +56,14 @@ impl Asker {
 
     /// Shows an entry of a device.
     pub async fn ask(&mut self, device: &Device, entry: &Entry) -> Answer {
+        self.try_ask(device, entry).await.unwrap()
+    }
+
+    /// Does the same where the witness may be gone.
+    pub async fn try_ask(&mut self, device: &Device, entry: &Entry) -> io::Result<Answer> {
         let (opening, entry) = (device.opening.encode(), entry.encode());
         let request = Request::Ask(Ask { topic: device.topic, opening, entry, pieces: vec![] });
-        Answer::decode(&self.send(&request.encode()).await.unwrap()).unwrap()
+        Ok(Answer::decode(&self.send(&request.encode()).await?).unwrap())
     }
 }
 

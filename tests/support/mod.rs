@@ -2,6 +2,7 @@
 //!
 //! - one profile: `profile` (without a network), `node` (with real libp2p), `clock`, `store`
 //! - around it: `network`, `relay`, `relay_client` (a plain libp2p client), `memory_network`, `server` (the real program)
+//! - beside one: `neighbour`, which replicates and looks at every page before it admits it
 //! - what is said: `people` (facts), `modules` (files and drafts), `crowd` (ten thousand people); `liar`
 //! - many nodes on a simulated network: `simulator`, and `swarm` with its liars
 //! - `wait`: running a story and waiting in it; `pipe`: two ends of a stream; `verdicts`: what both platforms must decide
@@ -11,6 +12,7 @@ pub mod clock;
 pub mod liar;
 pub mod memory_network;
 pub mod modules;
+pub mod neighbour;
 pub mod network;
 pub mod node;
 pub mod people;

@@ -84,6 +84,30 @@ impl Server {
     }
 }
 
+#[cfg(unix)]
+impl Server {
+    /// Stops the process where it is: it answers nothing, and its connections stand.
+    pub fn freeze(&self) {
+        self.signal("-STOP");
+    }
+
+    /// Lets a stopped process go on.
+    pub fn thaw(&self) {
+        self.signal("-CONT");
+    }
+
+    /// Ends the process at once, as a loss of power does.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success(), "kill {signal}");
+    }
+}
+
 /// What `/network.json` of a server says.
 pub fn network_of(server: &Server) -> serde_json::Value {
     let answer = server.raw("/network.json");

@@ -1,13 +1,14 @@
 //! A store that is watched, and that hangs or is full when a test wants it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
 use futures::future::LocalBoxFuture;
 use gen_registry_node::store::memory::MemoryStore;
-use gen_registry_node::store::{Batch, Durability, Entry, Store, StoreError, Table};
+use gen_registry_node::store::{Batch, Durability, Entry, Store, StoreError, Table, Write};
+use tokio::time::Instant;
 
 /// A store of which is seen which blocks were read, that can be made to hang and to be full.
 #[derive(Default)]
@@ -19,6 +20,8 @@ pub struct WatchedStore {
     /// Bytes that fit.
     pub room: Cell<Option<usize>>,
     pub used: RefCell<BTreeMap<(Table, String), usize>>,
+    /// When each batch was committed, and the tables it wrote to.
+    pub commits: RefCell<Vec<(Instant, BTreeSet<Table>)>>,
 }
 
 impl WatchedStore {
@@ -73,6 +76,7 @@ impl Store for WatchedStore {
             return Box::pin(async { Err(StoreError::Full) });
         }
         *self.used.borrow_mut() = used;
+        self.commits.borrow_mut().push((Instant::now(), batch.iter().map(Write::table).collect()));
         self.inner.commit(batch, durability)
     }
 }
