@@ -28,7 +28,7 @@ use crate::peering::Sessions;
 use crate::reputation::Actor;
 use gen_registry_api::{Event, Failure};
 use gen_registry_core::keys::Did;
-use gen_registry_core::sync::exchange::budget::{NEWS_EVERY, NEWS_MAX};
+use gen_registry_core::sync::exchange::budget::{NEWS_BURST, NEWS_EVERY, NEWS_MAX};
 use gen_registry_core::sync::exchange::{Exchange, Input, Output};
 use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_core::sync::reputation::ReputationEvent;
@@ -149,7 +149,7 @@ impl Host {
     ) -> Result<(), SessionEnd> {
         self.feed(Input::Opened).await?;
         let mut tick = Delay::new(TICK).fuse();
-        let mut say_news = futures::future::Fuse::terminated();
+        let (mut news_allowed, mut allow_news) = (NEWS_BURST, futures::future::Fuse::terminated());
         // Not all at the same time.
         let mut ticks = self.node.context.random_below(COMPARE_EVERY_TICKS);
         loop {
@@ -175,18 +175,23 @@ impl Host {
                 },
                 woken = woken.next() => match woken {
                     Some(()) => {
-                        if futures::future::FusedFuture::is_terminated(&say_news) {
-                            self.say_news().await?;
-                            say_news = Delay::new(NEWS_EVERY).fuse();
+                        if news_allowed > 0 && self.say_news().await? {
+                            news_allowed -= 1;
+                            if futures::future::FusedFuture::is_terminated(&allow_news) {
+                                allow_news = Delay::new(NEWS_EVERY).fuse();
+                            }
                         }
                     }
                     // A newer session with this peer.
                     None => return Err(SessionEnd::Gone),
                 },
-                () = say_news => {
-                    if self.news.upgrade().is_some_and(|news| !news.changed.borrow().is_empty()) {
-                        self.say_news().await?;
-                        say_news = Delay::new(NEWS_EVERY).fuse();
+                () = allow_news => {
+                    news_allowed += 1;
+                    if self.say_news().await? {
+                        news_allowed -= 1;
+                    }
+                    if news_allowed < NEWS_BURST {
+                        allow_news = Delay::new(NEWS_EVERY).fuse();
                     }
                 }
                 () = tick => {
@@ -202,10 +207,14 @@ impl Host {
         }
     }
 
-    /// Says what changed here since the last time.
-    async fn say_news(&mut self) -> Result<(), SessionEnd> {
+    /// Says what changed here since the last time; false if nothing did.
+    async fn say_news(&mut self) -> Result<bool, SessionEnd> {
         let changed = self.news.upgrade().map(|news| news.take()).unwrap_or_default();
-        if changed.is_empty() { Ok(()) } else { self.feed(Input::Changed(changed)).await }
+        if changed.is_empty() {
+            return Ok(false);
+        }
+        self.feed(Input::Changed(changed)).await?;
+        Ok(true)
     }
 
     /// Ends the session if the peer owes an answer for too long.

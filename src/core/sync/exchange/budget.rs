@@ -10,12 +10,16 @@ use crate::time::Timestamp;
 pub const MESSAGES_BURST: u64 = 2_000;
 pub const MESSAGES_PER_SECOND: u64 = 500;
 /// States that one peer announces as news in a burst, and the lasting rate per second. A host sends at most
-/// [`NEWS_MAX`] of them each [`NEWS_EVERY`], well below the rate, and leaves what is beyond to the next comparison.
+/// [`NEWS_MAX`] of them each [`NEWS_EVERY`], well below the rate, after a pause up to [`NEWS_BURST`] times without
+/// waiting, and leaves what is beyond to the next comparison.
 pub const ANNOUNCEMENTS_BURST: u64 = 2_000;
 pub const ANNOUNCEMENTS_PER_SECOND: u64 = 500;
 /// How often a host sends news, and how many states at once.
 pub const NEWS_EVERY: Duration = Duration::from_millis(200);
 pub const NEWS_MAX: usize = 64;
+/// How often a host that said nothing for a while sends news at once: what a person does is often several entries, one
+/// right after the other.
+pub const NEWS_BURST: u32 = 4;
 const _: () = assert!((NEWS_MAX as u64) * 1_000 < ANNOUNCEMENTS_PER_SECOND * NEWS_EVERY.as_millis() as u64);
 /// Bytes of changes served to one peer in a burst, and the lasting rate per second.
 pub const BYTES_BURST: u64 = 64 * 1024 * 1024;
@@ -117,6 +121,9 @@ mod tests {
     #[test]
     fn news_of_an_honest_host_are_within_the_rate() {
         let mut budget = Budget::default();
+        for _ in 0..NEWS_BURST {
+            assert_eq!(budget.announcements(NEWS_MAX, at(0)), Ok(()));
+        }
         // A minute of news without a pause, which arrive in one heap each second.
         for millis in (0..60_000).step_by(NEWS_EVERY.as_millis() as usize) {
             assert_eq!(budget.announcements(NEWS_MAX, at(millis / 1_000 * 1_000)), Ok(()), "{millis}");
