@@ -92,6 +92,7 @@ e2e-build: setup-test
 	$(STEP) 'Building the app for the end-to-end tests'
 	@$(ENV) $(CROWD)
 	@$(ENV) cargo build --quiet --locked --package gen-registry-server --package gen-registry-pack
+	@$(ENV) cargo build --quiet --locked --example rivals
 	@$(ENV) GEN_REGISTRY_PACK=1 trunk build --cargo-profile e2e --dist "$$GEN_REGISTRY_E2E_DIST"
 	@$(ENV) cargo build --quiet --locked --profile e2e --target $$WASM_TARGET --example hostile-peer
 	@$(ENV) wasm-bindgen --target web --no-typescript --out-dir "$$GEN_REGISTRY_E2E_DIST-hostile" \

@@ -352,6 +352,14 @@ export async function crowd(page, people) {
     const [table, key] = line.slice(2, 100).split('"').filter((part) => part !== ",");
     return table !== "settings" && chosen.has(key.split("/")[0].slice(0, 64));
   });
+  await fillStore(page, lines);
+}
+
+/**
+ * Puts records into the profile's store, beside the app, as `tests/support/records.rs` writes them: a line for each, which
+ * is `[table, key, base-16 bytes]`. Reload the page afterwards.
+ */
+export async function fillStore(page, lines) {
   for (let at = 0; at < lines.length; at += 2000) {
     await page.evaluate(async ([lines, name]) => {
       const done = (request) => new Promise((resolve, reject) => {
