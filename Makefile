@@ -6,14 +6,14 @@
 # make simulate SEEDS=1000 NODES=200   swarms of nodes against partitions, loss and liars
 # make model SEEDS=10000 SWARMS=200 NODES=60   the rules of the second format in random worlds, in any order of arrival
 # make simulate-presence NODES=1000 MINUTES=6   who is online, among many who come and go
-# make bench  native benchmarks; make bench-page, bench-join, bench-connect, bench-blocks, bench-search: the
-#             page's, in Chromium
+# make bench  native benchmarks; make bench-page, bench-join, bench-connect, bench-blocks, bench-search,
+#             bench-elder: the page's, in Chromium
 # make clean  remove what was built (the tools stay)
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run build test check typings dev lint test-native test-browser test-e2e e2e-build screenshots simulate model simulate-presence soak-relay bench bench-page bench-join bench-connect bench-blocks bench-search clean advisories setup setup-lint setup-test setup-bench
+.PHONY: run build test check typings dev lint test-native test-browser test-e2e e2e-build screenshots simulate model simulate-presence soak-relay bench bench-page bench-join bench-connect bench-blocks bench-search bench-elder clean advisories setup setup-lint setup-test setup-bench
 
 ENV := . scripts/env.sh;
 HTTP ?= 127.0.0.1:8080
@@ -180,6 +180,17 @@ bench-search: setup-bench build
 	$(STEP) 'Benchmark: searching'
 	@$(ENV) cargo build --quiet --locked --package gen-registry-server
 	@$(ENV) GEN_REGISTRY_E2E_DIST=dist node tests/bench/search.mjs
+
+# A fresh page meets somebody who has used the registry daily for fifty years: release page, real witnesses, real WebRTC.
+# Her life takes some minutes to write, with the few crates optimised that it spends them in. YEARS=5
+ELDER = cargo run --quiet --locked $(foreach crate,automerge hexane gen-registry-core,--config profile.dev.package.$(crate).opt-level=3) \
+	--example elder -- "$$GEN_REGISTRY_CACHE/elder" $(or $(YEARS),50)
+bench-elder: setup-test build
+	$(STEP) 'Benchmark: fifty years of one person'
+	@$(ENV) cargo build --quiet --locked --package gen-registry-server
+	@$(ENV) rm -rf "$$GEN_REGISTRY_CACHE/elder"
+	@$(ENV) $(ELDER)
+	@$(ENV) GEN_REGISTRY_E2E_DIST=dist ELDER="$$GEN_REGISTRY_CACHE/elder" node tests/bench/elder.mjs
 
 clean:
 	@$(ENV) rm -rf dist "$$GEN_REGISTRY_CACHE"/page-* "$$GEN_REGISTRY_CACHE"/stamps/page-* "$$GEN_REGISTRY_E2E_DIST" "$$GEN_REGISTRY_E2E_DIST-dev" "$$GEN_REGISTRY_E2E_DIST-hostile" "$$GEN_REGISTRY_E2E_DIST-blocks" \

@@ -31,7 +31,6 @@ use gen_registry_node::blocks::Pin;
 use gen_registry_node::network::NetworkParameters;
 use gen_registry_node::platform::Environment;
 use gen_registry_node::platform::native::Native;
-use gen_registry_node::store::Table;
 use gen_registry_node::store::memory::MemoryStore;
 use gen_registry_node::{Network, Node};
 use gen_registry_server::keys::WITNESS_KEY;
@@ -43,8 +42,6 @@ use support::records::lines;
 const MODULE: &str = "crc-32";
 /// One client asks for no more receipts: a relay lets a peer ask 120 times in a minute.
 const ASKED_AT_ONCE: usize = 100;
-const TABLES: [Table; 7] =
-    [Table::People, Table::Facts, Table::Headers, Table::Changes, Table::Evidence, Table::Blocks, Table::Content];
 
 /// Who signs receipts.
 enum Signer {
@@ -147,7 +144,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     }
     let report = camp.node.admission().admit(camp.pieces).await.map_err(|failure| failure.message)?;
     assert_eq!(report.outcome.rejections, []);
-    std::fs::write(file, lines(&*store, &TABLES))?;
+    std::fs::write(file, lines(&*store))?;
     Ok(())
 }
 
