@@ -8,14 +8,14 @@
 # make simulate-presence NODES=1000 MINUTES=6   who is online, among many who come and go
 # make front-running ROUNDS=50 STOPS=20 SECONDS=30   a neighbour that tries to overtake claims, also around stops of the witness
 # make figures  how long an edit and a claim take to a connected peer, with real processes
-# make bench  native benchmarks; make bench-page, bench-join, bench-connect, bench-blocks, bench-search: the
-#             page's, in Chromium
+# make bench  native benchmarks; make bench-page, bench-join, bench-connect, bench-blocks, bench-search,
+#             bench-elder: the page's, in Chromium
 # make clean  remove what was built (the tools stay)
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run build test check typings dev lint test-native test-browser test-e2e e2e-build screenshots simulate model simulate-presence soak-relay front-running figures bench bench-page bench-join bench-connect bench-blocks bench-search clean advisories setup setup-lint setup-test setup-bench
+.PHONY: run build test check typings dev lint test-native test-browser test-e2e e2e-build screenshots simulate model simulate-presence soak-relay front-running figures bench bench-page bench-join bench-connect bench-blocks bench-search bench-elder clean advisories setup setup-lint setup-test setup-bench
 
 ENV := . scripts/env.sh;
 HTTP ?= 127.0.0.1:8080
@@ -94,6 +94,7 @@ e2e-build: setup-test
 	$(STEP) 'Building the app for the end-to-end tests'
 	@$(ENV) $(CROWD)
 	@$(ENV) cargo build --quiet --locked --package gen-registry-server --package gen-registry-pack
+	@$(ENV) cargo build --quiet --locked --example rivals
 	@$(ENV) GEN_REGISTRY_PACK=1 trunk build --cargo-profile e2e --dist "$$GEN_REGISTRY_E2E_DIST"
 	@$(ENV) cargo build --quiet --locked --profile e2e --target $$WASM_TARGET --example hostile-peer
 	@$(ENV) wasm-bindgen --target web --no-typescript --out-dir "$$GEN_REGISTRY_E2E_DIST-hostile" \
@@ -196,6 +197,17 @@ bench-search: setup-bench build
 	$(STEP) 'Benchmark: searching'
 	@$(ENV) cargo build --quiet --locked --package gen-registry-server
 	@$(ENV) GEN_REGISTRY_E2E_DIST=dist node tests/bench/search.mjs
+
+# A fresh page meets somebody who has used the registry daily for fifty years: release page, real witnesses, real WebRTC.
+# Her life takes some minutes to write, with the few crates optimised that it spends them in. YEARS=5
+ELDER = cargo run --quiet --locked $(foreach crate,automerge hexane gen-registry-core,--config profile.dev.package.$(crate).opt-level=3) \
+	--example elder -- "$$GEN_REGISTRY_CACHE/elder" $(or $(YEARS),50)
+bench-elder: setup-test build
+	$(STEP) 'Benchmark: fifty years of one person'
+	@$(ENV) cargo build --quiet --locked --package gen-registry-server
+	@$(ENV) rm -rf "$$GEN_REGISTRY_CACHE/elder"
+	@$(ENV) $(ELDER)
+	@$(ENV) GEN_REGISTRY_E2E_DIST=dist ELDER="$$GEN_REGISTRY_CACHE/elder" node tests/bench/elder.mjs
 
 clean:
 	@$(ENV) rm -rf dist "$$GEN_REGISTRY_CACHE"/page-* "$$GEN_REGISTRY_CACHE"/stamps/page-* "$$GEN_REGISTRY_E2E_DIST" "$$GEN_REGISTRY_E2E_DIST-dev" "$$GEN_REGISTRY_E2E_DIST-hostile" "$$GEN_REGISTRY_E2E_DIST-blocks" \

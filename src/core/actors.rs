@@ -1,5 +1,8 @@
 //! People and witnesses for tests of this crate and of others: they sign as the program does, and nothing is mocked.
 
+pub mod developer;
+mod replica;
+
 use crate::artifact::Artifact;
 use crate::book::{Book, Noticed, Refusal};
 use crate::digest::Digest;
@@ -19,6 +22,8 @@ use crate::statement::{
     Veto,
 };
 use crate::time::Timestamp;
+
+pub use replica::Replica;
 
 /// The moment at which tests begin.
 pub const BEGIN: Timestamp = Timestamp::from_millis(1_800_000_000_000);

@@ -83,14 +83,15 @@ export class Server {
   /**
    * Starts a server. `p2p: true` adds the relay, on free ports that it keeps when it is started again, and founds a
    * network for tests, or with `forPeople: true` one as people have it; `catalogue: true` also adds the starter catalogue,
-   * whose node is one more peer of every page; `more`: other flags. Without the relay it is of the built-in network.
+   * whose node is one more peer of every page; `data`: a data folder that is there already; `more`: other flags. Without
+   * the relay it is of the built-in network.
    */
-  static async start(t, { dist = DIST, port = 0, p2p = false, catalogue = false, forPeople = false, more = [] } = {}) {
+  static async start(t, { dist = DIST, port = 0, p2p = false, catalogue = false, forPeople = false, data, more = [] } = {}) {
     const server = new Server();
     server.more = more;
     server.relay = ["--no-p2p"];
     if (p2p) {
-      const data = await temporaryFolder(t, "relay");
+      data ??= await temporaryFolder(t, "relay");
       server.relay = ["--p2p", "/ip4/127.0.0.1/tcp/0/ws", "--data", data];
       if (!catalogue) server.relay.push("--no-catalogue");
       if (!forPeople) server.relay.push("--for-tests");
@@ -384,6 +385,14 @@ export async function crowd(page, people) {
     const [table, key] = line.slice(2, 100).split('"').filter((part) => part !== ",");
     return table !== "settings" && chosen.has(key.split("/")[0].slice(0, 64));
   });
+  await fillStore(page, lines);
+}
+
+/**
+ * Puts records into the profile's store, beside the app, as `tests/support/records.rs` writes them: a line for each, which
+ * is `[table, key, base-16 bytes]`. Reload the page afterwards.
+ */
+export async function fillStore(page, lines) {
   for (let at = 0; at < lines.length; at += 2000) {
     await page.evaluate(async ([lines, name]) => {
       const done = (request) => new Promise((resolve, reject) => {

@@ -11,11 +11,13 @@ use gen_registry_api::{Answer, Command};
 use gen_registry_node::store::memory::MemoryStore;
 use gen_registry_node::store::{Durability, Store, Table, Write};
 
+use crate::support::records::lines;
+
 const PEOPLE: u64 = 50;
 
 #[test]
 fn crowd_round_trips_through_its_file() {
-    let lines = shared::lines(PEOPLE);
+    let lines = lines(&*shared::crowded_store(PEOPLE));
     let store = Rc::new(MemoryStore::new());
     let mut batch = Vec::new();
     for line in lines.lines() {

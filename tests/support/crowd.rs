@@ -2,7 +2,6 @@
 //!
 //! They are of the built-in network without witnesses, where a claim holds its name by its date.
 
-use std::fmt::Write as _;
 use std::rc::Rc;
 
 use futures::executor::block_on;
@@ -18,7 +17,6 @@ use gen_registry_node::Network;
 use gen_registry_node::Node;
 use gen_registry_node::platform::test_environment::TestEnvironment;
 use gen_registry_node::store::memory::MemoryStore;
-use gen_registry_node::store::{Store, Table};
 
 pub const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 /// So many come in one page.
@@ -84,20 +82,4 @@ pub fn crowded_store(people: u64) -> Rc<MemoryStore> {
 pub fn start(store: Rc<MemoryStore>) -> Node {
     let environment = Rc::new(TestEnvironment::new(1, NOW));
     block_on(Node::start(store, environment, Network::default())).expect("the memory store opens")
-}
-
-/// What such a store holds, one JSON line `[table, key, base-16 bytes]` for each record.
-pub fn lines(people: u64) -> String {
-    let store = crowded_store(people);
-    let mut lines = String::new();
-    for table in [Table::People, Table::Facts, Table::Headers, Table::Changes, Table::Settings] {
-        for (key, bytes) in block_on(store.scan(table, "", None, usize::MAX)).expect("a scan") {
-            let mut hex = String::with_capacity(bytes.len() * 2);
-            for byte in bytes {
-                write!(hex, "{byte:02x}").expect("a String takes all");
-            }
-            writeln!(lines, "[\"{}\",\"{key}\",\"{hex}\"]", table.name()).expect("a String takes all");
-        }
-    }
-    lines
 }

@@ -4,6 +4,7 @@
 //! - around it: `network`, `relay`, `relay_client` (a plain libp2p client), `memory_network`, `server` (the real program)
 //! - beside one: `neighbour`, which replicates and looks at every page before it admits it
 //! - what is said: `people` (facts), `modules` (files and drafts), `crowd` (ten thousand people); `liar`
+//! - for a page's store: `records`
 //! - many nodes on a simulated network: `simulator`, and `swarm` with its liars
 //! - `wait`: running a story and waiting in it; `pipe`: two ends of a stream; `verdicts`: what both platforms must decide
 
@@ -18,6 +19,7 @@ pub mod node;
 pub mod people;
 pub mod pipe;
 pub mod profile;
+pub mod records;
 pub mod relay;
 pub mod relay_client;
 pub mod server;

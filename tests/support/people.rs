@@ -13,18 +13,26 @@ pub const LONG_AGO: Timestamp = Timestamp::from_millis(5);
 
 /// A claim of a username that shows no work.
 pub fn claim(device: &mut Device, name: &str, at: Timestamp) -> Entry {
-    device.write(&Body::Claim(Box::new(unworked(name, at))))
+    device.write(&Body::Claim(Box::new(unworked(username(name), at))))
 }
 
 /// The same with the work that the network asks for.
 pub fn claim_with_work(device: &mut Device, name: &str, at: Timestamp, network: &Network) -> Entry {
+    claim_any_with_work(device, username(name), at, network)
+}
+
+/// The same of a name of either kind.
+pub fn claim_any_with_work(device: &mut Device, name: ClaimedName, at: Timestamp, network: &Network) -> Entry {
     let claim = unworked(name, at);
     let bits = network.history().genesis().parameters.work_bits;
     let work = solve(&PowJob::of_claim(&network.topic, &device.key.public(), &claim, bits));
     device.write(&Body::Claim(Box::new(Claim { work, ..claim })))
 }
 
-fn unworked(name: &str, at: Timestamp) -> Claim {
-    let name = ClaimedName::Username(name.parse().expect("a username"));
+fn username(name: &str) -> ClaimedName {
+    ClaimedName::Username(name.parse().expect("a username"))
+}
+
+fn unworked(name: ClaimedName, at: Timestamp) -> Claim {
     Claim { name, after: None, round: 0, withdrawals: vec![], at, work: 0 }
 }

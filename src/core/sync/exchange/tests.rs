@@ -11,41 +11,13 @@ use rand::seq::SliceRandom;
 
 use super::wire::MESSAGE_MAX_BYTES;
 use super::*;
-use crate::actors::{BEGIN, Person, network, username};
+use crate::actors::{BEGIN, Person, Replica, network, username};
 use crate::canonical::DecodeError;
 use crate::log::body::Withdrawal;
 use crate::log::{self, Entry, EntryId};
-use crate::network::NetworkHistory;
 use crate::outcome::NoEffect;
 use crate::registry::tests::orders::{Case, Item};
 use crate::statement::StatementError;
-
-/// One replica: its registry, and the entries as bytes.
-struct Node {
-    registry: Registry,
-    store: HashMap<EntryId, Vec<u8>>,
-}
-
-impl Node {
-    fn new(history: NetworkHistory) -> Self {
-        Self { registry: Registry::new(history), store: HashMap::new() }
-    }
-
-    /// Admits once more what is stored: a log that was ended may go on again.
-    fn refresh(&mut self) {
-        let topic = self.registry.topic();
-        let mut entries: Vec<Entry> =
-            self.store.values().map(|bytes| Entry::decode(&topic, bytes).expect("it was stored")).collect();
-        entries.sort_by_key(|entry| (entry.header().log, entry.header().seq));
-        entries.iter().for_each(|entry| self.give(entry));
-    }
-
-    fn give(&mut self, entry: &Entry) {
-        if self.registry.admit(entry, 0).is_ok_and(|received| received == crate::registry::Received::Kept) {
-            self.store.insert(entry.id(), entry.encode());
-        }
-    }
-}
 
 /// What one comparison took.
 #[derive(Debug, Default)]
@@ -57,7 +29,7 @@ struct Traffic {
 
 /// Two nodes at the ends of a stream that keeps order.
 struct Pair<'a> {
-    sides: [(Exchange, &'a mut Node); 2],
+    sides: [(Exchange, &'a mut Replica); 2],
     queues: [VecDeque<Input>; 2],
     traffic: Traffic,
     synced: [usize; 2],
@@ -66,7 +38,7 @@ struct Pair<'a> {
 
 impl<'a> Pair<'a> {
     /// The stream is open and both have greeted.
-    fn new(one: &'a mut Node, other: &'a mut Node) -> Self {
+    fn new(one: &'a mut Replica, other: &'a mut Replica) -> Self {
         let sides = [(Exchange::new(true), one), (Exchange::new(false), other)];
         let queues = [[Input::Opened].into(), [Input::Opened].into()];
         let mut pair = Self { sides, queues, traffic: Traffic::default(), synced: [0, 0], step: 0 };
@@ -126,7 +98,7 @@ impl<'a> Pair<'a> {
 }
 
 /// Runs one round between two nodes.
-fn compare(one: &mut Node, other: &mut Node) -> Traffic {
+fn compare(one: &mut Replica, other: &mut Replica) -> Traffic {
     let mut pair = Pair::new(one, other);
     pair.put(0, Input::Begin);
     pair.run(usize::MAX);
@@ -139,7 +111,7 @@ fn compare(one: &mut Node, other: &mut Node) -> Traffic {
 #[test]
 fn two_replicas_come_to_the_same_in_one_round() {
     let (history, _) = network(1, 1);
-    let (mut one, mut other) = (Node::new(history.clone()), Node::new(history.clone()));
+    let (mut one, mut other) = (Replica::new(history.clone()), Replica::new(history.clone()));
     for seed in 1..=40 {
         let person = Person::new(history.topic(), seed);
         let mut device = person.device(0, seed);
@@ -160,7 +132,7 @@ fn two_replicas_come_to_the_same_in_one_round() {
 #[test]
 fn long_log_comes_in_pages_and_a_part_of_it_is_not_sent_twice() {
     let (history, _) = network(1, 1);
-    let (mut one, mut other) = (Node::new(history.clone()), Node::new(history.clone()));
+    let (mut one, mut other) = (Replica::new(history.clone()), Replica::new(history.clone()));
     let mut device = Person::new(history.topic(), 1).device(0, 1);
     one.give(&device.opening);
     for at in 0..3_000 {
@@ -181,7 +153,7 @@ fn long_log_comes_in_pages_and_a_part_of_it_is_not_sent_twice() {
 #[test]
 fn branches_of_equal_length_are_found() {
     let (history, _) = network(1, 1);
-    let (mut one, mut other) = (Node::new(history.clone()), Node::new(history.clone()));
+    let (mut one, mut other) = (Replica::new(history.clone()), Replica::new(history.clone()));
     let mut owner = Person::new(history.topic(), 1).device(0, 1);
     let common: Vec<Entry> = (0..40).map(|at| owner.claim(&format!("name-{at}"), None)).collect();
     let mut thief = owner.clone();
@@ -208,7 +180,7 @@ fn branches_of_equal_length_are_found() {
 fn replicas_that_meet_at_random_come_to_the_same() {
     for seed in 0..40 {
         let mut case = Case::new(seed);
-        let mut nodes: Vec<Node> = (0..4).map(|_| Node::new(case.history.clone())).collect();
+        let mut nodes: Vec<Replica> = (0..4).map(|_| Replica::new(case.history.clone())).collect();
         let mut items = case.items.clone();
         // Each item is given to one replica, those of a device in their order; a fork may be anywhere.
         let mut receipts = Vec::new();
@@ -289,7 +261,7 @@ fn each_message_has_its_bounds() {
 #[test]
 fn pieces_that_prove_their_own_fault_are_marked_and_the_rest_is_taken() {
     let (history, _) = network(1, 1);
-    let mut node = Node::new(history.clone());
+    let mut node = Replica::new(history.clone());
     let mut laptop = Person::new(history.topic(), 1).device(0, 1);
     let claim = laptop.claim("rose", None);
     let mut forged = claim.encode();
@@ -323,7 +295,7 @@ fn change_of_the_set_is_carried_by_who_knows_it() {
     let signature = change.sign(&history.topic(), &succession_key(0, 0));
     let signed = SignedSetChange::new(&history.topic(), change, vec![signature]).expect("valid");
     for knowing in [0, 1] {
-        let mut nodes = [Node::new(history.clone()), Node::new(history.clone())];
+        let mut nodes = [Replica::new(history.clone()), Replica::new(history.clone())];
         nodes[knowing].registry.follow(signed.clone()).expect("the next change");
         let [one, other] = &mut nodes;
         compare(one, other);
@@ -335,7 +307,7 @@ fn change_of_the_set_is_carried_by_who_knows_it() {
 #[test]
 fn bad_signature_inside_an_entry_marks_nobody() {
     let (history, _) = network(1, 1);
-    let mut node = Node::new(history.clone());
+    let mut node = Replica::new(history.clone());
     let [mut alice, mut bob] = [1, 2].map(|seed| Person::new(history.topic(), seed).device(0, seed));
     let hers = alice.claim("rose", None);
     let forged = Withdrawal::sign(&alice.topic, &bob.key, hers.id());
@@ -357,7 +329,7 @@ fn bad_signature_inside_an_entry_marks_nobody() {
 #[test]
 fn what_a_peer_makes_a_node_hold_is_bounded() {
     let (history, _) = network(1, 1);
-    let mut node = Node::new(history.clone());
+    let mut node = Replica::new(history.clone());
     let mut laptop = Person::new(history.topic(), 1).device(0, 1);
     node.give(&laptop.opening);
     for at in 0..3_000 {
@@ -386,7 +358,7 @@ fn what_a_peer_makes_a_node_hold_is_bounded() {
 #[test]
 fn news_bring_what_changed_without_a_comparison() {
     let (history, _) = network(1, 1);
-    let (mut one, mut other) = (Node::new(history.clone()), Node::new(history.clone()));
+    let (mut one, mut other) = (Replica::new(history.clone()), Replica::new(history.clone()));
     let mut laptop = Person::new(history.topic(), 1).device(0, 1);
     let mut pair = Pair::new(&mut one, &mut other);
     for (from, name) in [(0, "rose"), (1, "lily")] {
@@ -412,7 +384,7 @@ fn news_and_rounds_do_not_disturb_each_other() {
     for moment in 0..40 {
         for from in [0, 1] {
             let (history, _) = network(1, 1);
-            let (mut one, mut other) = (Node::new(history.clone()), Node::new(history.clone()));
+            let (mut one, mut other) = (Replica::new(history.clone()), Replica::new(history.clone()));
             let (alice, bob) = (Person::new(history.topic(), 1), Person::new(history.topic(), 2));
             let (mut laptop, mut bobs) = (alice.device(0, 1), bob.device(0, 2));
             let claims: Vec<Entry> = (0..5).map(|nth| laptop.claim(&format!("rose-{nth}"), None)).collect();

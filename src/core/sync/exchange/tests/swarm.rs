@@ -10,8 +10,8 @@ use rand::rngs::StdRng;
 use rand::seq::{IndexedRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 
-use super::{Node, compare};
-use crate::actors::{BEGIN, Device, Person, module, network, username};
+use super::compare;
+use crate::actors::{BEGIN, Device, Person, Replica, module, network, username};
 use crate::book::{Book, Noticed};
 use crate::log::{Entry, EntryId};
 use crate::outcome::{Counts, NameOutcome};
@@ -41,7 +41,7 @@ struct Swarm {
     random: StdRng,
     now: Timestamp,
     /// The first ones are the witnesses'.
-    nodes: Vec<Node>,
+    nodes: Vec<Replica>,
     books: Vec<Book>,
     skews: Vec<i64>,
     authors: BTreeMap<usize, Author>,
@@ -53,7 +53,7 @@ impl Swarm {
     fn new(seed: u64, count: usize) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
         let (history, keys) = network(WITNESSES as u8, 2);
-        let nodes: Vec<Node> = (0..count).map(|_| Node::new(history.clone())).collect();
+        let nodes: Vec<Replica> = (0..count).map(|_| Replica::new(history.clone())).collect();
         let books = keys.iter().map(|key| Book::new(key.clone(), 0, Timestamp::default())).collect();
         let authors = (WITNESSES..count).map(|at| {
             let person = Person::new(history.topic(), at as u8);
