@@ -217,7 +217,7 @@ mod tests {
         let (honest, data) = person(500);
         let mut missing = strangers;
         missing.push((honest, data.clone()));
-        assert_eq!(queue.start(missing.clone()), [(honest, data.clone())], "it waits for nobody");
+        assert_eq!(queue.start(missing.clone()), [(honest, data)], "it waits for nobody");
         assert!(queue.start(missing.clone()).is_empty(), "nor is it asked for twice");
         queue.finish(&honest, true);
         missing.pop();
