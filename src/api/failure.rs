@@ -83,6 +83,8 @@ pub enum FailureCode {
     NotYourModule,
     TooManyModules,
     UnknownModule,
+    /// Two claims of the module's name are confirmed, and none is taken for the holder's.
+    NameContested,
     DependencyUnknown,
     Unresolvable,
     NewImports,

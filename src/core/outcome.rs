@@ -277,6 +277,11 @@ impl Facts {
         self.claims.keys()
     }
 
+    /// The claims of a name, whether they count or not.
+    pub fn claims_of<'a>(&'a self, name: &NameKey) -> impl Iterator<Item = &'a Fact> + use<'a> {
+        self.claims.get(name).into_iter().flatten().filter_map(|id| self.facts.get(id))
+    }
+
     /// The facts with a slot of this digest.
     pub fn of_slot(&self, slot: &Digest) -> impl Iterator<Item = &Fact> {
         self.slots.get(slot).into_iter().flatten().filter_map(|id| self.facts.get(id))
@@ -311,9 +316,7 @@ impl Facts {
     /// Computes who held a name, and who holds it.
     pub fn name(&self, name: &NameKey, network: &dyn Counts) -> NameOutcome {
         let mut outcome = NameOutcome::default();
-        let claims: Vec<&Fact> =
-            self.claims.get(name).into_iter().flatten().filter_map(|id| self.facts.get(id)).collect();
-        let claims: Vec<&Fact> = claims.into_iter().filter(|fact| network.is_kept(fact)).collect();
+        let claims: Vec<&Fact> = self.claims_of(name).filter(|fact| network.is_kept(fact)).collect();
         let mut after: Option<EntryId> = None;
         for _ in 0..CHAIN_MAX {
             let Some(holder) = self.holder_after(name, &claims, after.as_ref(), network, &mut outcome.contested) else {

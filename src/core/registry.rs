@@ -13,6 +13,7 @@
 
 mod detail;
 mod documents;
+mod holders;
 mod restore;
 mod summary;
 
@@ -33,7 +34,8 @@ use crate::statement::{Cut, DeviceList, Statement};
 use crate::time::Timestamp;
 
 pub use detail::{Ask, Detail, KNOWN_PLACES_MAX, LogState};
-pub use restore::KnownHolder;
+pub use holders::KnownHolder;
+use holders::KnownHolders;
 pub use summary::Summary;
 
 /// Everything one node knows of one network.
@@ -52,10 +54,7 @@ pub struct Registry {
     statements: BTreeMap<Did, Statements>,
     facts: Facts,
     confirmations: Confirmations,
-    /// The claim that was the only one in effect for its place when this node first saw one.
-    known_holders: HashMap<(NameKey, Option<EntryId>), EntryId>,
-    /// Places of which the known holder is another one than was stored.
-    changed_holders: BTreeSet<(NameKey, Option<EntryId>)>,
+    holders: KnownHolders,
     /// Whether what is admitted was verified, stored and remembered before.
     is_restoring: bool,
 }
@@ -98,8 +97,7 @@ impl Registry {
             statements: BTreeMap::new(),
             facts: Facts::default(),
             confirmations: Confirmations::default(),
-            known_holders: HashMap::new(),
-            changed_holders: BTreeSet::new(),
+            holders: KnownHolders::default(),
             is_restoring: false,
         }
     }
@@ -316,7 +314,7 @@ impl Registry {
             statements.add(signed, devices, Some(fact.id));
         }
         self.facts.add(fact);
-        name.into_iter().for_each(|name| self.remember_holder(&name));
+        name.into_iter().for_each(|name| self.notice_holder(name));
         if is_about_keys {
             self.end_logs(&did);
         }
@@ -352,13 +350,7 @@ impl Registry {
     pub fn follow(&mut self, change: SignedSetChange) -> Result<(), FollowError> {
         self.history.follow(change)?;
         // What counted by receipts of a set that is closed now may have been signed with a retired key.
-        let Self { known_holders, changed_holders, confirmations, history, .. } = self;
-        let gone = known_holders.iter().filter(|(_, claim)| !confirmations.is_confirmed(history, claim));
-        let gone: Vec<_> = gone.map(|(place, _)| place.clone()).collect();
-        known_holders.retain(|place, _| !gone.contains(place));
-        changed_holders.extend(gone);
-        let names: Vec<NameKey> = self.facts.names().cloned().collect();
-        names.iter().for_each(|name| self.remember_holder(name));
+        self.forget_unconfirmed_holders();
         // A rotation may have counted by such receipts, too.
         let identities: Vec<Did> = self.authorities.keys().copied().collect();
         identities.iter().for_each(|did| self.end_logs(did));
@@ -384,26 +376,9 @@ impl Registry {
     fn reconsider(&mut self, entry: &EntryId) {
         let Some(fact) = self.facts.get(entry) else { return };
         let (did, name, changes_keys) = (fact.did, name_of(fact), fact.statement().is_some());
-        name.into_iter().for_each(|name| self.remember_holder(&name));
+        name.into_iter().for_each(|name| self.notice_holder(name));
         if changes_keys {
             self.end_logs(&did);
-        }
-    }
-
-    fn remember_holder(&mut self, name: &NameKey) {
-        if !self.has_witnesses() || self.is_restoring {
-            return;
-        }
-        let outcome = self.name(name);
-        let mut after = None;
-        for tenure in outcome.tenures {
-            if !outcome.contested.contains(&tenure.claim) {
-                let place = (name.clone(), after);
-                if self.known_holders.insert(place.clone(), tenure.claim) != Some(tenure.claim) {
-                    self.changed_holders.insert(place);
-                }
-            }
-            after = tenure.ended_by;
         }
     }
 
@@ -558,7 +533,7 @@ impl Counts for Registry {
     }
 
     fn known_holder(&self, name: &NameKey, after: Option<&EntryId>) -> Option<EntryId> {
-        self.known_holders.get(&(name.clone(), after.copied())).copied()
+        self.holders.known(name, after)
     }
 }
 

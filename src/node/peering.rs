@@ -52,6 +52,10 @@ use gen_registry_core::keys::Did;
 use gen_registry_core::sync::rejection::Rejection;
 use host::{News, serve};
 
+/// How often claims are settled: each stands alone for one to two of these before it is known.
+const SETTLE_EVERY: Duration = Duration::from_secs(5);
+/// How often in succession that is put off while comparisons are under way.
+const SETTLINGS_PUT_OFF_MAX: u32 = 12;
 /// The key of [`Table::Keys`] under which the node's own key is stored. It is never an identity.
 const KEY_RECORD: &str = "node";
 /// The key of [`Table::Settings`] under which the peers of earlier runs are stored.
@@ -170,6 +174,7 @@ impl Peering {
         let fetching = blocks::fetch_from_peers(content.clone(), peering.mesh.clone(), content.open());
         sessions.push(fetching.boxed_local());
         sessions.push(peering.node.checkpoints.clone().run().boxed_local());
+        sessions.push(settle_holders(peering.node.clone()).boxed_local());
         let lookups = &peering.node.lookups;
         sessions.push(lookup::publish(lookups.clone(), peering.mesh.clone(), lookups.open()).boxed_local());
         let mut receipts = Delay::new(Duration::ZERO).fuse();
@@ -306,6 +311,24 @@ impl Peering {
 async fn collect_receipts_and_share_lists(node: Rc<Node>) {
     node.witnessing.collect().await;
     node.block_lists.share_if_due().await;
+}
+
+/// Knows the holders of names whose claims stood alone for a while among peers. Never returns.
+async fn settle_holders(node: Rc<Node>) {
+    let mut put_off = 0;
+    loop {
+        Delay::new(SETTLE_EVERY).await;
+        // What comes with a comparison came together. A peer that compares without end puts it off only so often.
+        let is_busy = node.peers.is_syncing() && put_off < SETTLINGS_PUT_OFF_MAX;
+        if node.peers.count() == 0 || is_busy {
+            put_off += u32::from(is_busy);
+            continue;
+        }
+        put_off = 0;
+        if let Err(failure) = node.registry.settle_holders().await {
+            tracing::warn!(code = ?failure.code, "who holds which name is not stored yet");
+        }
+    }
 }
 
 /// Stores scores and notices: a page may be closed at any moment.

@@ -104,6 +104,7 @@ fn contested_name_stays_with_whom_one_knew() {
     let ((alice, mut laptop), (_, mut bobs)) = make(&old);
     let (hers, his) = (laptop.claim("rose", None), bobs.claim("rose", None));
     old.confirm_by(&laptop, &hers, &[0, 1]);
+    old.registry.settle_holder(&username("rose"));
     old.confirm_by(&bobs, &his, &[1, 2]);
     assert_eq!(old.holders("rose"), [alice.did]);
     let contested: BTreeSet<EntryId> = [hers.id(), his.id()].into();

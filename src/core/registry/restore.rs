@@ -5,28 +5,17 @@
 //! that is stored, too ([`Registry::take_changed_holders`]).
 
 use crate::keys::Did;
-use crate::log::{Admitted, ChainRejection, EntryId, Opening, SignedHeader};
+use crate::log::{Admitted, ChainRejection, Opening, SignedHeader};
 use crate::network::NetworkHistory;
-use crate::outcome::NameKey;
 use crate::registry::Registry;
-
-/// What a node knew of one place of a name: the claim that was the only one in effect when it first saw one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownHolder {
-    pub name: NameKey,
-    /// The finish that the claim comes after.
-    pub after: Option<EntryId>,
-    /// `None` if it is known no more.
-    pub claim: Option<EntryId>,
-}
+use crate::registry::holders::{KnownHolder, KnownHolders};
 
 impl Registry {
     /// Begins to restore a registry. Afterwards everything is admitted that was kept: receipts and paths first, then the
     /// entries of each log in their order, openings before what follows them; then [`Registry::end_restoring`].
     pub fn restore(history: NetworkHistory, holders: impl IntoIterator<Item = KnownHolder>) -> Self {
         let mut registry = Self { is_restoring: true, ..Self::new(history) };
-        let known = holders.into_iter().filter_map(|known| Some(((known.name, known.after), known.claim?)));
-        registry.known_holders.extend(known);
+        registry.holders = KnownHolders::of(holders);
         registry
     }
 
@@ -44,17 +33,8 @@ impl Registry {
     /// Ends what [`Registry::restore`] began: what is admitted from now on is verified.
     pub fn end_restoring(&mut self) {
         self.is_restoring = false;
+        self.notice_holders_without_a_record();
         let identities: Vec<Did> = self.authorities.keys().copied().collect();
         identities.iter().for_each(|did| self.end_logs(did));
-    }
-
-    /// Returns what has to be stored of known holders, and forgets that it has.
-    pub fn take_changed_holders(&mut self) -> Vec<KnownHolder> {
-        let changed = std::mem::take(&mut self.changed_holders);
-        let known = changed.into_iter().map(|place| {
-            let claim = self.known_holders.get(&place).copied();
-            KnownHolder { name: place.0, after: place.1, claim }
-        });
-        known.collect()
     }
 }

@@ -28,6 +28,12 @@ fn confirm(registry: &mut Registry, witness: &SecretKey, device: &Device, entry:
     registry.admit_alone(&device.opening, entry, vec![receipt], vec![]).expect("a valid entry");
 }
 
+/// Two settlings, as a node does that heard nothing new for a while.
+fn settle(registry: &mut Registry) {
+    registry.settle_holders();
+    registry.settle_holders();
+}
+
 /// The example of the module's documentation.
 #[test]
 fn confirmed_entry_counts_whatever_becomes_of_its_log() {
@@ -280,6 +286,7 @@ fn restored_registry_is_as_it_was() {
     let [first, second] = if claims[0].id() < claims[1].id() { [1, 0] } else { [0, 1] };
     let all = [(laptop.clone(), &claims[0]), (bobs.clone(), &claims[1])];
     confirm(&mut registry, &witness, &all[first].0, all[first].1);
+    settle(&mut registry);
     confirm(&mut registry, &witness, &all[second].0, all[second].1);
     let mut thief = laptop.clone();
     let (one, other) = (laptop.claim("lily", None), thief.claim("iris", None));
@@ -313,4 +320,48 @@ fn restored_registry_is_as_it_was() {
     assert_eq!(holder(&restored), holder(&registry));
     assert_eq!(holder(&restored), Some(all[first].1.id()));
     assert!(restored.take_changed_holders().is_empty());
+}
+
+/// Somebody has the witness's key and confirms a rival. Who knew the holder keeps them, who meets both takes neither,
+/// whichever comes first.
+#[test]
+fn rivals_that_come_together_make_nobody_the_holder() {
+    let (empty, witness) = registry();
+    let topic = empty.topic();
+    let (mut laptop, mut thief) = (Person::new(topic, 1).device(0, 1), Person::new(topic, 2).device(0, 2));
+    let (rose, rival) = (laptop.claim("rose", None), thief.claim("rose", None));
+    let both = [(&laptop, &rose), (&thief, &rival)];
+    let holder = |registry: &Registry| registry.name(&username("rose")).holder().map(|tenure| tenure.claim);
+    for order in [[0, 1], [1, 0]] {
+        let (mut newcomer, _) = registry();
+        let [first, second] = order.map(|at| both[at]);
+        confirm(&mut newcomer, &witness, first.0, first.1);
+        newcomer.settle_holders();
+        assert_eq!(holder(&newcomer), Some(first.1.id()), "it is the only one so far");
+        confirm(&mut newcomer, &witness, second.0, second.1);
+        settle(&mut newcomer);
+        assert_eq!(holder(&newcomer), None);
+        assert_eq!(newcomer.name(&username("rose")).contested.len(), 2);
+        assert!(newcomer.take_changed_holders().is_empty());
+    }
+
+    let (mut witnessed, _) = registry();
+    confirm(&mut witnessed, &witness, &laptop, &rose);
+    settle(&mut witnessed);
+    confirm(&mut witnessed, &witness, &thief, &rival);
+    settle(&mut witnessed);
+    assert_eq!(holder(&witnessed), Some(rose.id()));
+
+    // The author knows at once; and who stopped before a claim was settled settles it after the next start.
+    let (mut author, _) = registry();
+    confirm(&mut author, &witness, &laptop, &rose);
+    author.settle_holder(&username("rose"));
+    confirm(&mut author, &witness, &thief, &rival);
+    assert_eq!(holder(&author), Some(rose.id()));
+    let mut restarted = Registry::restore(author.history().clone(), []);
+    confirm(&mut restarted, &witness, &laptop, &rose);
+    restarted.end_restoring();
+    settle(&mut restarted);
+    confirm(&mut restarted, &witness, &thief, &rival);
+    assert_eq!(holder(&restarted), Some(rose.id()));
 }

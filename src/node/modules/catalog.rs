@@ -52,7 +52,7 @@ impl ModuleCatalog {
             None => {
                 let installed = self.installations.version_of(&name);
                 let latest = module.latest().map(|latest| latest.release.version.clone());
-                installed.or(latest).ok_or_else(|| errors::unknown_module(name.as_str()))?
+                installed.or(latest).ok_or_else(|| errors::absent_module(&read_model, &name))?
             }
         };
         if !module.releases.contains_key(&version) {

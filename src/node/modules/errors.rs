@@ -6,7 +6,8 @@ use gen_registry_api::{Failure, FailureCode};
 use gen_registry_core::limits::*;
 use gen_registry_core::lockfile::LockfileError;
 use gen_registry_core::modules::version::VersionError;
-use gen_registry_core::name::NameError;
+use gen_registry_core::name::{ModuleName, NameError};
+use gen_registry_core::read_model::ReadModel;
 use gen_registry_core::resolver::Unresolved;
 use gen_registry_core::resolver::explain::ThereIs;
 use gen_registry_core::validation::Problem;
@@ -73,6 +74,22 @@ pub(super) fn unknown_module(name: &str) -> Failure {
         FailureCode::UnknownModule,
         format!("No module named {} is known on this device.", shortened(name)),
         "Check the spelling; a module that was published elsewhere arrives when a peer who knows it is met.",
+    )
+}
+
+/// Why a module that was asked for is not here.
+pub(super) fn absent_module(read_model: &ReadModel, name: &ModuleName) -> Failure {
+    let state = read_model.module_name(&name.folded());
+    if state.is_none_or(|state| state.holder().is_some() || state.contested.is_empty()) {
+        return unknown_module(name.as_str());
+    }
+    Failure::new(
+        FailureCode::NameContested,
+        format!(
+            "The network's witnesses confirmed {} for two people at once, so nothing of either is taken.",
+            name.as_str()
+        ),
+        "Ask the people you trust whose it was before. The network's operators can settle it.",
     )
 }
 

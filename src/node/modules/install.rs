@@ -311,7 +311,7 @@ impl Installer {
             parse_requirement(requirement.trim())
                 .map_err(|error| errors::requirement_invalid(name, requirement, &error))?;
             if read_model.module(&parsed.folded()).releases.is_empty() {
-                return Err(errors::unknown_module(parsed.as_str()));
+                return Err(errors::absent_module(&read_model, &parsed));
             }
             keep.remove(&parsed);
             wanted.insert(parsed, requirement.trim().to_owned());

@@ -382,7 +382,7 @@ impl Registry {
             self.read_model.borrow_mut().registry_mut().add_receipt(receipt);
         }
         let changed = self.admit_own(did, Signed { facts: vec![entry.clone()], ..Signed::default() }, None);
-        self.store_known_holders().await?;
+        self.settle_own(&entry.id()).await?;
         self.update(changed);
         self.context.emit(&Event::MeChanged);
         self.announce(&did);
@@ -411,12 +411,14 @@ impl Registry {
         self.context.commit(batch, Durability::Strict).await?;
         let mut changed = Changed::default();
         let mut with_other_keys: BTreeSet<Did> = BTreeSet::new();
+        let mut confirmed = Vec::new();
         {
             let mut read_model = self.read_model.borrow_mut();
             let registry = read_model.registry_mut();
             for receipt in receipts {
                 let entry = receipt.entry;
                 if registry.add_receipt(receipt) {
+                    confirmed.push(entry);
                     changed.names.extend(registry.names_concerned(&entry));
                     let fact = registry.facts().get(&entry);
                     changed.people.extend(fact.map(|fact| fact.did));
@@ -430,11 +432,32 @@ impl Registry {
             changed.records.push(self.settle_document(did, &mut document).await?);
             self.cache().put(did, document, generation);
         }
-        self.store_known_holders().await?;
+        for entry in &confirmed {
+            self.settle_own(entry).await?;
+        }
         let people: Vec<Did> = changed.people.iter().copied().collect();
         self.update(changed);
         people.iter().for_each(|did| self.announce(did));
         Ok(())
+    }
+
+    /// Knows at once who holds the names of an own claim: no rival of it can have been first here.
+    async fn settle_own(&self, entry: &EntryId) -> Result<(), Failure> {
+        {
+            let mut read_model = self.read_model.borrow_mut();
+            let registry = read_model.registry_mut();
+            let is_own = registry.facts().get(entry).is_some_and(|fact| Some(fact.did) == self.keys.identity());
+            if is_own {
+                registry.names_concerned(entry).iter().for_each(|name| registry.settle_holder(name));
+            }
+        }
+        self.store_known_holders().await
+    }
+
+    /// Knows the holders whose claims stood alone for a while, and stores that.
+    pub(crate) async fn settle_holders(&self) -> Result<(), Failure> {
+        self.read_model.borrow_mut().registry_mut().settle_holders();
+        self.store_known_holders().await
     }
 
     /// Stores what is newly known of who holds a name.

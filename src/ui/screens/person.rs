@@ -24,7 +24,7 @@ use details::Details;
 pub use details::Identity;
 use gen_registry_api::client::Client;
 use gen_registry_api::failure::Failure;
-use gen_registry_api::{LosingClaim, NameReport, Person, UsernameEntry};
+use gen_registry_api::{LosingClaim, LossReason, NameReport, Person, UsernameEntry};
 
 /// What is known of a name, and the page of the person it leads to.
 #[derive(Clone, PartialEq)]
@@ -135,8 +135,8 @@ fn render_answer(found: Memo<PersonQuery>) -> impl IntoView {
     let absent = move || {
         slice_view(
             found,
-            |found| (found.report.asked.clone(), found.report.free_at),
-            |(asked, free_at)| view! { <Absent asked free_at /> },
+            |found| (found.report.asked.clone(), found.report.free_at, is_split(&found.report)),
+            |(asked, free_at, is_split)| (!is_split).then(|| view! { <Absent asked free_at /> }),
         )
     };
     let claims = |found: &PersonQuery| NameReport { records: 0, registries: 0, ..found.report.clone() };
@@ -146,6 +146,7 @@ fn render_answer(found: Memo<PersonQuery>) -> impl IntoView {
                 {report.redirect.clone().filter(|_| report.holder.is_none()).map(|entry| render_redirect(&report, entry))}
                 {report.holder.as_ref().and_then(|holder| render_other_name(&report, holder))}
                 {report.holder.clone().map(|holder| render_contest(&report, &holder))}
+                {is_split(&report).then(|| render_split(&report))}
             }
         })}
         {some_view(select(found, |found| found.person.clone()), |person| view! { <PersonView person /> }, absent)}
@@ -201,18 +202,6 @@ fn render_contest(report: &NameReport, holder: &UsernameEntry) -> Option<impl In
         return None;
     }
     let why = report.why.map(describe_hold);
-    let losers = report.losers.iter().cloned().map(|loser| {
-        let LosingClaim { did, username, claimed_at, reason } = loser;
-        view! {
-            <li>
-                <a href=routes::identity(&did)>{username}</a>
-                " claimed "
-                <Moment at=claimed_at />
-                ". "
-                {describe_loss(reason)}
-            </li>
-        }
-    });
     Some(view! {
         <section class="card contest" aria-labelledby="contest-title">
             <h2 id="contest-title">"Others claim this name too"</h2>
@@ -223,9 +212,47 @@ fn render_contest(report: &NameReport, holder: &UsernameEntry) -> Option<impl In
                 ". "
                 {why}
             </p>
-            <ul>{losers.collect_view()}</ul>
+            {render_claims(&report.losers)}
         </section>
     })
+}
+
+/// Whether several claims are confirmed and this device takes none of them for the holder's.
+fn is_split(report: &NameReport) -> bool {
+    report.holder.is_none() && report.losers.iter().any(|claim| claim.reason == LossReason::Contested)
+}
+
+/// All claims of a name that nobody holds here, and what can be done.
+fn render_split(report: &NameReport) -> impl IntoView + use<> {
+    view! {
+        <section class="card contest" aria-labelledby="contest-title" data-testid="split">
+            <h2 id="contest-title">"Two people hold this name, so nobody does"</h2>
+            <p>
+                "The network’s witnesses have confirmed more than one claim of it: somebody has their keys, or they lie. This device met the claims together, so it takes none of them, and installs nothing from either."
+            </p>
+            <p class="muted">
+                "Whoever knew the holder before still sees them: compare the safety words with the person you mean. The network’s operators can settle it."
+            </p>
+            {render_claims(&report.losers)}
+        </section>
+    }
+}
+
+/// Claims that don't hold the name: whose, of when, and why not.
+fn render_claims(claims: &[LosingClaim]) -> impl IntoView + use<> {
+    let rows = claims.iter().cloned().map(|claim| {
+        let LosingClaim { did, username, claimed_at, reason } = claim;
+        view! {
+            <li>
+                <a href=routes::identity(&did)>{username}</a>
+                " claimed "
+                <Moment at=claimed_at />
+                ". "
+                {describe_loss(reason)}
+            </li>
+        }
+    });
+    view! { <ul>{rows.collect_view()}</ul> }
 }
 
 /// All sections of a person. Each is rendered again only when its own part changed.

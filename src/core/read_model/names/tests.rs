@@ -107,20 +107,19 @@ fn contested_name_is_nobodys_for_who_did_not_know_its_holder() {
     let (claim, rival) = (laptop.claim("rose", None), bobs.claim("rose", None));
     let mut knew = World::new(1, 1);
     knew.add(&laptop, &claim, 1);
+    knew.registry.settle_holder(&username("rose"));
     knew.add(&bobs, &rival, 1);
     let state = knew.state();
     assert_eq!(state.holder().map(|held| held.tenure.holder), Some(laptop.did));
     assert_eq!((state.status(), state.contested.len()), (Some(ClaimStatus::Contested), 1));
-    // A replica that gets both at once has known none of them.
+
     let mut fresh = World::new(1, 1);
-    for (device, entry) in [(&laptop, &claim), (&bobs, &rival)] {
-        fresh.registry.admit(&device.opening, 0).expect("an opening");
-        let receipt = Receipt::sign(&topic, &fresh.witnesses[0], 0, entry.id(), vec![*entry.id().digest()], BEGIN);
-        fresh.registry.add_receipt(receipt);
-    }
-    fresh.registry.admit(&claim, 0).expect("a claim");
-    let first = fresh.state();
-    assert_eq!(first.holder().map(|held| held.tenure.holder), Some(laptop.did), "the first that it meets");
+    fresh.add(&laptop, &claim, 1);
+    fresh.add(&bobs, &rival, 1);
+    let state = fresh.state();
+    assert!(state.holder().is_none());
+    assert_eq!(state.contested.len(), 2);
+    assert_eq!(state.availability(Some(&laptop.did), BEGIN), Availability::Contested);
 }
 
 #[test]
