@@ -36,7 +36,7 @@ test("each peer's row shows its connection type and traffic, and the page can be
   await apiValue(bob.page, "setupUser", "bob");
   await eventuallyKnowsName(page, "bob");
   await publish(bob.page, { name: "adder", version: "1.0.0" }, padded(adder("add"), MODULE_BYTES));
-  await eventually("the module is known", () => apiValue(page, "getModule", "adder"));
+  await eventually("its release is known", async () => (await apiValue(page, "getModule", "adder"))?.versions.length);
   await apiValue(page, "install", "adder");
 
   const path = async (one) => (await apiValue(one, "getPeers"))[0]?.path;

@@ -170,7 +170,7 @@ fn published_release_is_announced_to_peers() {
         let published = alice.publish("crc-32", "1.0.0", 1).await;
         assert_eq!(published.peers, 1, "there was somebody to tell");
         eventually("he is told of it", async || heard.borrow().iter().any(|name| name == "crc-32")).await;
-        eventually("he has it", async || bob.page("crc-32").await.is_some()).await;
+        eventually("he has it", async || !bob.versions("crc-32").await.is_empty()).await;
         let page = bob.page("crc-32").await.unwrap();
         assert_eq!(
             (page.latest.as_deref(), page.versions[0].summary.release.as_str()),
@@ -206,7 +206,7 @@ fn installed_module_has_the_published_bytes() {
         let (alice, bob) = world.two().await;
         alice.claim("alice_smith").await.unwrap();
         let published = alice.publish("crc-32", "1.0.0", 7).await;
-        eventually("he knows it", async || bob.page("crc-32").await.is_some()).await;
+        eventually("he knows it", async || !bob.versions("crc-32").await.is_empty()).await;
         assert!(!bob.page("crc-32").await.unwrap().versions[0].here, "known, but not here");
         let installed = bob.install("crc-32", "^1").await;
         assert_eq!((installed.len(), installed[0].summary.sha256.as_str()), (1, published.sha256.as_str()));
@@ -216,7 +216,7 @@ fn installed_module_has_the_published_bytes() {
         // From him somebody else gets it when its author is gone.
         alice.0.leave().await;
         let carol = world.party().await;
-        eventually("she knows it", async || carol.page("crc-32").await.is_some()).await;
+        eventually("she knows it", async || !carol.versions("crc-32").await.is_empty()).await;
         assert_eq!(carol.install("crc-32", "^1").await.len(), 1);
     });
 }
@@ -256,7 +256,7 @@ fn published_version_is_never_replaced() {
             let refused = alice.try_publish("crc-32", "1.0.0", constant).await.unwrap_err();
             assert_eq!(refused.code, FailureCode::VersionTaken);
         }
-        eventually("he knows it", async || bob.page("crc-32").await.is_some()).await;
+        eventually("he knows it", async || !bob.versions("crc-32").await.is_empty()).await;
         let refused = bob.try_publish("CRC_32", "2.0.0", 3).await.unwrap_err();
         assert_eq!(refused.code, FailureCode::NotYourModule);
         for party in [&alice, &bob] {
@@ -319,7 +319,7 @@ fn followers_get_notices() {
         stranger.has_peers(1).await;
         alice.claim("alice_smith").await.unwrap();
         alice.publish("crc-32", "1.0.0", 1).await;
-        eventually("who follows the topic hears of it", async || bob.page("crc-32").await.is_some()).await;
+        eventually("who follows the topic hears of it", async || !bob.versions("crc-32").await.is_empty()).await;
         assert_eq!(stranger.peer_names().await, [neighbour.mesh.local_peer_id().to_string()]);
         assert!(stranger.page("crc-32").await.is_none());
         neighbour.claim("alice_smith").await.unwrap();
@@ -336,7 +336,7 @@ fn new_version_is_offered_as_an_update() {
         let (alice, bob) = world.two().await;
         alice.claim("alice_smith").await.unwrap();
         alice.publish("crc-32", "1.0.0", 1).await;
-        eventually("he knows it", async || bob.page("crc-32").await.is_some()).await;
+        eventually("he knows it", async || !bob.versions("crc-32").await.is_empty()).await;
         bob.install("crc-32", "^1").await;
         for (version, constant) in [("1.1.0", 2), ("2.0.0", 3), ("2.1.0-beta", 4)] {
             alice.publish("crc-32", version, constant).await;
