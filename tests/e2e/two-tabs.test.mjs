@@ -107,6 +107,17 @@ test("words, passphrases and backups cross no channel: the tab that needs them b
   const all = await crossed();
   const file = Buffer.from(backup.slice(-64)).toString("latin1");
   for (const one of [secret, words.join(" "), file]) assert.ok(!all.includes(one), "no secret was heard");
+
+  // The first tab, which writes for the second time, holds what the second one wrote in between.
+  const before = await apiValue(first, "whoami");
+  assert.equal(before.profile.bio, "from the second tab");
+  await first.evaluate((name) => new Promise((resolve) => {
+    indexedDB.deleteDatabase(name).onsuccess = resolve;
+  }), await profileDatabase(first));
+  await first.getByTestId("storage-lost-bar").waitFor();
+  await eventually("it is written again", async () => (await storedKeys(first, "changes")).length === before.changes);
+  const after = await apiValue(first, "whoami");
+  assert.deepEqual([after.did, after.changes, after.profile.bio], [before.did, before.changes, before.profile.bio]);
   browser.assertQuiet();
 });
 

@@ -120,6 +120,11 @@ impl IndexedDb {
         self.0.epoch.get() > 0
     }
 
+    /// Holds nothing in memory any more: another tab may have written since.
+    pub fn forget_held(&self) {
+        self.0.held.take();
+    }
+
     /// Returns the writes that store what is held in memory.
     pub fn held(&self) -> Batch {
         self.0.held.borrow().batch()

@@ -255,7 +255,11 @@ impl Tab {
             lease::wait(&store, self, &self.note()).await
         };
         match taken {
-            Ok(()) => self.start_writing(Rc::new(store)).await,
+            Ok(()) => {
+                // Of an earlier time as the writer.
+                store.forget_held();
+                self.start_writing(Rc::new(store)).await;
+            }
             Err(error @ StoreError::Newer) => self.take_over(TabRole::Failed(error)),
             Err(error) => tracing::error!(%error, "this tab can't become the one that writes"),
         }
