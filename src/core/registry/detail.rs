@@ -50,8 +50,20 @@ pub enum Ask {
     Log { log: LogId, known: Vec<(u64, EntryId)> },
     /// The proof of a log's lowest fork.
     Fork(LogId),
-    /// An entry, its opening, its receipts and its paths.
+    /// An entry with its receipts and paths.
     Beside(EntryId),
+    /// The receipts and paths of an entry that the asker has.
+    Confirming(EntryId),
+}
+
+impl Ask {
+    /// The entry that is asked for by itself.
+    pub fn entry(&self) -> Option<EntryId> {
+        match self {
+            Self::Beside(entry) | Self::Confirming(entry) => Some(*entry),
+            Self::Opening(_) | Self::Log { .. } | Self::Fork(_) => None,
+        }
+    }
 }
 
 impl Registry {
@@ -96,7 +108,11 @@ impl Registry {
         let logs = theirs.logs.iter().flat_map(|state| self.asks_for_log(state));
         let mine = self.beside(&theirs.did);
         let beside = theirs.beside.iter().filter(|(entry, digest)| mine.get(entry) != Some(digest));
-        logs.chain(beside.map(|(entry, _)| Ask::Beside(*entry))).collect()
+        let beside = beside.map(|(entry, _)| match self.facts.get(entry) {
+            Some(_) => Ask::Confirming(*entry),
+            None => Ask::Beside(*entry),
+        });
+        logs.chain(beside).collect()
     }
 
     fn asks_for_log(&self, theirs: &LogState) -> Vec<Ask> {

@@ -33,10 +33,13 @@ pub enum Part {
     Entry(EntryId),
 }
 
-/// What answers these questions, in an order in which the asker can admit it: at most [`PARTS_MAX`] parts, more than fit
-/// into a page. Questions may name long logs many times.
+/// What answers these questions, in an order in which the asker can admit it: at most about [`PARTS_MAX`] parts, more than
+/// fit into a page. Questions may name long logs many times.
+///
+/// What confirms an entry comes right before it, and an entry that is asked for by itself and with its log comes once.
 pub fn plan_answer(registry: &Registry, asks: &[Ask]) -> Vec<Part> {
     let mut parts = Vec::new();
+    let mut beside: BTreeSet<EntryId> = asks.iter().filter_map(Ask::entry).collect();
     for ask in asks {
         if parts.len() >= PARTS_MAX {
             break;
@@ -47,25 +50,37 @@ pub fn plan_answer(registry: &Registry, asks: &[Ask]) -> Vec<Part> {
                 let Some(chain) = registry.chain(log) else { continue };
                 let common = known.iter().find(|(seq, entry)| chain.entry(*seq) == Some(*entry));
                 let from = common.map_or(chain.base(), |(seq, _)| seq + 1);
-                let entries = (from..chain.len()).filter_map(|seq| chain.entry(seq));
-                parts.extend(entries.take(PARTS_MAX - parts.len()).map(Part::Entry));
+                for entry in (from..chain.len()).filter_map(|seq| chain.entry(seq)) {
+                    if parts.len() >= PARTS_MAX {
+                        break;
+                    }
+                    if beside.remove(&entry) {
+                        parts.extend(confirming(registry, &entry));
+                    }
+                    parts.push(Part::Entry(entry));
+                }
             }
             Ask::Fork(log) => {
                 let proof = registry.fork_of(log).map(|proof| proof.headers().map(SignedHeader::encode));
                 parts.extend(proof.map(|[one, other]| Part::Piece(Piece::Fork(one, other))));
             }
-            Ask::Beside(entry) => {
-                let known = registry.confirmations();
-                let receipts = known
-                    .present_receipts_of(registry.history(), entry)
-                    .map(|receipt| Piece::Receipt(receipt.encode()));
-                let paths = known.paths_of(entry).map(|path| Piece::Path(*entry, path.encode()));
-                parts.extend(receipts.chain(paths).map(Part::Piece));
-                parts.push(Part::Entry(*entry));
+            Ask::Beside(entry) | Ask::Confirming(entry) => {
+                if beside.remove(entry) {
+                    parts.extend(confirming(registry, entry));
+                    parts.extend(matches!(ask, Ask::Beside(_)).then_some(Part::Entry(*entry)));
+                }
             }
         }
     }
     parts
+}
+
+/// The receipts and paths of an entry.
+fn confirming<'a>(registry: &'a Registry, entry: &'a EntryId) -> impl Iterator<Item = Part> + 'a {
+    let known = registry.confirmations();
+    let receipts = known.present_receipts_of(registry.history(), entry).map(|receipt| Piece::Receipt(receipt.encode()));
+    let paths = known.paths_of(entry).map(|path| Piece::Path(*entry, path.encode()));
+    receipts.chain(paths).map(Part::Piece)
 }
 
 /// Loads an answer from a store, up to the size of a page.

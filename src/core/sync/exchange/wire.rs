@@ -261,6 +261,7 @@ fn encode_ask(encoder: Encoder, ask: &Ask) -> Encoder {
         }),
         Ask::Fork(log) => encode_log(encoder.byte(3), log),
         Ask::Beside(entry) => encoder.byte(4).fixed(entry.as_bytes()),
+        Ask::Confirming(entry) => encoder.byte(5).fixed(entry.as_bytes()),
     }
 }
 
@@ -274,6 +275,7 @@ fn decode_ask(decoder: &mut Decoder<'_>) -> Result<Ask, DecodeError> {
         }
         3 => Ok(Ask::Fork(decode_log(decoder)?)),
         4 => Ok(Ask::Beside(EntryId::decode(decoder)?)),
+        5 => Ok(Ask::Confirming(EntryId::decode(decoder)?)),
         other => Err(DecodeError::UnknownKind(other)),
     }
 }
