@@ -21,7 +21,8 @@ export interface GenRegistry {
 
   /**
    * The holder of a name: this profile's own registry first, then the others. `null` when nobody is known. An at sign,
-   * spaces and invisible characters around the name are taken off; rejects with `nameInvalid` what is no name then.
+   * spaces and invisible characters around the name are taken off; rejects with `nameInvalid` what is no name then, and
+   * with `nameContested` a name that witnesses have confirmed for several people.
    */
   lookupUsername(
     name: string,

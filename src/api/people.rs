@@ -222,6 +222,13 @@ pub struct NameReport {
     pub registries: u64,
 }
 
+impl NameReport {
+    /// Whether several claims are confirmed, and this device takes none of them for the holder's.
+    pub fn is_split(&self) -> bool {
+        self.holder.is_none() && self.losers.iter().any(|claim| claim.reason == LossReason::Contested)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]

@@ -111,10 +111,20 @@ impl GenRegistry {
         }
     }
 
-    /// Returns the holder of a name, or `null`.
+    /// Returns the holder of a name, or `null`. A name that is confirmed for several people is not free.
     #[wasm_bindgen(js_name = lookupUsername)]
     pub async fn lookup_username(&self, name: String) -> Result<JsValue, JsValue> {
         let report = self.client.clone().lookup_username(name).await.map_err(to_error)?;
+        if report.is_split() {
+            return Err(to_error(Failure::new(
+                FailureCode::NameContested,
+                format!(
+                    "The network's witnesses confirmed {} for several people, so nobody holds it here.",
+                    report.asked
+                ),
+                "Ask the people you trust whose it was before. The network's operators can settle it.",
+            )));
+        }
         let redirected_from = report.holder.is_none().then_some(report.asked);
         let answered_by = report.answered_by;
         match report.holder.or(report.redirect) {

@@ -22,10 +22,15 @@ const nameOf = (nth) => `holder_${[...String(nth)].map((digit) => String.fromCha
 const names = Array.from({ length: NAMES }, (_, nth) => nameOf(nth));
 const stolen = names.slice(0, STOLEN);
 
-/** Names, holders and statuses of everybody on the page. */
+/** Names, holders and statuses of everybody on the page; no holder of a name that is confirmed for several people. */
 async function holders(page) {
-  const found = await page.evaluate((names) =>
-    Promise.all(names.map((name) => globalThis.genRegistry.lookupUsername(name))), names);
+  const found = await page.evaluate((names) => {
+    const holder = (name) => globalThis.genRegistry.lookupUsername(name).catch((error) => {
+      if (error.code !== "nameContested") throw error;
+      return null;
+    });
+    return Promise.all(names.map(holder));
+  }, names);
   return new Map(found.map((entry, at) => [names[at], entry && { did: entry.did, status: entry.status }]));
 }
 
@@ -98,6 +103,7 @@ test("names stay with those who were known when somebody has the witness's key",
   for (const name of names.slice(STOLEN)) assert.deepEqual(fresh.get(name), before.get(name), name);
   const shown = stolen.filter((name) => fresh.get(name) !== null);
   assert.deepEqual(shown, [], "no holder of a name that was claimed twice");
+  assert.equal((await api(carol.page, "lookupUsername", names[0])).code, "nameContested");
   await carol.page.goto(`${server.origin}/u/${names[0]}`);
   await eventuallyReady(carol.page);
   const split = carol.page.getByTestId("split");

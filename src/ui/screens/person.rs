@@ -24,7 +24,7 @@ use details::Details;
 pub use details::Identity;
 use gen_registry_api::client::Client;
 use gen_registry_api::failure::Failure;
-use gen_registry_api::{LosingClaim, LossReason, NameReport, Person, UsernameEntry};
+use gen_registry_api::{LosingClaim, NameReport, Person, UsernameEntry};
 
 /// What is known of a name, and the page of the person it leads to.
 #[derive(Clone, PartialEq)]
@@ -135,7 +135,7 @@ fn render_answer(found: Memo<PersonQuery>) -> impl IntoView {
     let absent = move || {
         slice_view(
             found,
-            |found| (found.report.asked.clone(), found.report.free_at, is_split(&found.report)),
+            |found| (found.report.asked.clone(), found.report.free_at, found.report.is_split()),
             |(asked, free_at, is_split)| (!is_split).then(|| view! { <Absent asked free_at /> }),
         )
     };
@@ -146,7 +146,7 @@ fn render_answer(found: Memo<PersonQuery>) -> impl IntoView {
                 {report.redirect.clone().filter(|_| report.holder.is_none()).map(|entry| render_redirect(&report, entry))}
                 {report.holder.as_ref().and_then(|holder| render_other_name(&report, holder))}
                 {report.holder.clone().map(|holder| render_contest(&report, &holder))}
-                {is_split(&report).then(|| render_split(&report))}
+                {report.is_split().then(|| render_split(&report))}
             }
         })}
         {some_view(select(found, |found| found.person.clone()), |person| view! { <PersonView person /> }, absent)}
@@ -215,11 +215,6 @@ fn render_contest(report: &NameReport, holder: &UsernameEntry) -> Option<impl In
             {render_claims(&report.losers)}
         </section>
     })
-}
-
-/// Whether several claims are confirmed and this device takes none of them for the holder's.
-fn is_split(report: &NameReport) -> bool {
-    report.holder.is_none() && report.losers.iter().any(|claim| claim.reason == LossReason::Contested)
 }
 
 /// All claims of a name that nobody holds here, and what can be done.
