@@ -157,6 +157,9 @@ test("a hostile peer is disconnected, and nothing is accepted from it", async (t
   await alice.page.goto(`${server.origin}/people`);
   await eventuallyReady(alice.page);
   await eventually("Bob is a peer", async () => (await apiValue(alice.page, "getPeerCount")) === 1);
+  // Some seconds after a claim it is known who holds the name, and that is stored once.
+  await eventually("both holders are known", async () =>
+    (await storedKeys(alice.page, "evidence")).filter((key) => key.startsWith("holder/")).length === 2);
   let rounds = 0;
   const quiet = await clickedThrough(alice.page, () => ++rounds >= 10);
   const before = await registry();

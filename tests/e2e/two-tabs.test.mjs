@@ -108,7 +108,7 @@ test("words, passphrases and backups cross no channel: the tab that needs them b
   const file = Buffer.from(backup.slice(-64)).toString("latin1");
   for (const one of [secret, words.join(" "), file]) assert.ok(!all.includes(one), "no secret was heard");
 
-  // The first tab, which writes for the second time, holds what the second one wrote in between.
+  // A tab that ceased to write has nothing that it could write into an emptied store, beside the one that does.
   const before = await apiValue(first, "whoami");
   assert.equal(before.profile.bio, "from the second tab");
   await first.evaluate((name) => new Promise((resolve) => {

@@ -120,9 +120,12 @@ impl IndexedDb {
         self.0.epoch.get() > 0
     }
 
-    /// Holds nothing in memory any more: another tab may have written since.
-    pub fn forget_held(&self) {
+    /// Forgets what only the tab that writes has, when it ceases to: otherwise it would write that into an emptied
+    /// database, beside the tab that writes by then.
+    pub fn cease_writing(&self) {
         self.0.held.take();
+        self.0.lease.take();
+        self.0.pending_lease.take();
     }
 
     /// Returns the writes that store what is held in memory.

@@ -236,6 +236,7 @@ impl Tab {
         } else {
             lease::leave(&store, &self.note());
         }
+        store.cease_writing();
         self.send(&Message::HandedOver { to });
         self.dispatch(&Event::WriterChanged);
         let tab = self.clone();
@@ -255,11 +256,7 @@ impl Tab {
             lease::wait(&store, self, &self.note()).await
         };
         match taken {
-            Ok(()) => {
-                // Of an earlier time as the writer.
-                store.forget_held();
-                self.start_writing(Rc::new(store)).await;
-            }
+            Ok(()) => self.start_writing(Rc::new(store)).await,
             Err(error @ StoreError::Newer) => self.take_over(TabRole::Failed(error)),
             Err(error) => tracing::error!(%error, "this tab can't become the one that writes"),
         }
@@ -383,6 +380,7 @@ impl Tab {
             }
             (StoreEvent::Superseded, Some(store)) if self.end_node(StoreError::NotWriter) => {
                 tracing::warn!("another tab writes now");
+                store.cease_writing();
                 self.dispatch(&Event::WriterChanged);
                 let tab = self.clone();
                 spawn_local(async move { tab.write_under_lease(store).await });
