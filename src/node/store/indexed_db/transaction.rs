@@ -127,7 +127,7 @@ impl Transaction {
             (Ok(_), _) => Ok(()),
             (Err(_), Some(error)) => Err(Fault::Store(error)),
             // Not by this page: a connection that the browser closes aborts what goes through it.
-            (Err(error), None) if name_of(&error).as_deref() == Some("AbortError") => Err(Fault::Closed),
+            (Err(error), None) if is_of_closing(&error) => Err(Fault::Closed),
             (Err(error), None) => Err(failed(&error)),
         }
     }
@@ -182,6 +182,15 @@ pub(super) fn describe(error: &JsValue) -> String {
 
 fn name_of(error: &JsValue) -> Option<String> {
     error.dyn_ref::<DomException>().map(DomException::name)
+}
+
+/// Whether a transaction was aborted because the connection ends. Chromium gives one of two errors, as it happens.
+fn is_of_closing(error: &JsValue) -> bool {
+    match name_of(error).as_deref() {
+        Some("AbortError") => true,
+        Some("UnknownError") => describe(error).contains("Connection is closing"),
+        _ => false,
+    }
 }
 
 /// Converts an error of writing. A full device has another error in each browser.
