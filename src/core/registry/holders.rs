@@ -2,18 +2,18 @@
 //!
 //! A witness signs one claim for a place of a name. Where two are confirmed all the same, more of the witnesses lie, or
 //! were robbed, than the set bears, and nothing that is signed says which claim was first. A node that knew one of them
-//! keeps it; a node that did not takes neither (security: otherwise a newcomer would believe whoever is heard first).
+//! keeps it; a node that did not takes neither, or a newcomer would believe whichever claim arrives first.
 //!
-//! What comes together is known together: whoever joins gets the holder's claim and the thief's within seconds, in an
-//! order that means nothing. So a claim is known only once it stood alone for a while:
+//! A node that joins receives the holder's claim and the thief's within seconds, in an arbitrary order. So a claim is
+//! recorded as known only if it was the only confirmed one at two successive checks:
 //!
 //! ```text
-//!   confirmed, alone ──► noticed ──settle──► waits ──settle──► known, and stored
-//!                           │                  │
-//!                           └── a rival is confirmed: contested, and nobody is known
+//!   confirmed, no rival ──check──► candidate ──check──► known, and stored
+//!                                      │
+//!                                      └── a rival is confirmed: contested, and no claim is known
 //! ```
 //!
-//! A node settles every few seconds while it compares with nobody; its own claims it knows at once.
+//! Checks are some seconds apart, while no comparison is running. A node's own claims are known at once.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -40,9 +40,10 @@ pub(super) struct KnownHolders {
     known: HashMap<Place, EntryId>,
     /// Places of which the known holder is another one than was stored.
     changed: BTreeSet<Place>,
-    /// Names of which something was confirmed since the last settling, and those of before it.
+    /// Names of which something may have been confirmed since the last check.
     noticed: BTreeSet<NameKey>,
-    waiting: BTreeSet<NameKey>,
+    /// The claims that were the only confirmed ones at the last check.
+    candidates: HashMap<Place, EntryId>,
 }
 
 impl KnownHolders {
@@ -77,34 +78,48 @@ impl Registry {
         unknown.into_iter().for_each(|name| self.notice_holder(name));
     }
 
-    /// Knows the claims that stood alone since the settling before the last one. Called every few seconds, while nothing
-    /// is on its way here.
+    /// Records the claims as known that were the only confirmed ones at the last check and still are. It looks at claims
+    /// and not at names: one that is confirmed right before a check is no older for an unconfirmed one of its name.
     pub fn settle_holders(&mut self) {
-        let noticed = std::mem::take(&mut self.holders.noticed);
-        let settled = std::mem::replace(&mut self.holders.waiting, noticed);
-        settled.iter().for_each(|name| self.settle_holder(name));
+        let before = std::mem::take(&mut self.holders.candidates);
+        let mut names = std::mem::take(&mut self.holders.noticed);
+        names.extend(before.keys().map(|(name, _)| name.clone()));
+        for (place, claim) in names.iter().flat_map(|name| self.uncontested(name)).collect::<Vec<_>>() {
+            if before.get(&place) == Some(&claim) {
+                self.record_holder(place, claim);
+            } else if self.holders.known.get(&place) != Some(&claim) {
+                self.holders.candidates.insert(place, claim);
+            }
+        }
     }
 
-    /// Knows the claims of a name that stand alone now. For names of which this node made the claim.
+    /// Records the uncontested claims of a name as known now. For names that this node claimed.
     pub fn settle_holder(&mut self, name: &NameKey) {
+        self.uncontested(name).into_iter().for_each(|(place, claim)| self.record_holder(place, claim));
+    }
+
+    /// The places of a name that have one confirmed claim only, each with it.
+    fn uncontested(&self, name: &NameKey) -> Vec<(Place, EntryId)> {
         if !self.has_witnesses() {
-            return;
+            return Vec::new();
         }
         let outcome = self.name(name);
         let mut after = None;
-        for tenure in outcome.tenures {
-            if !outcome.contested.contains(&tenure.claim) {
-                let place = (name.clone(), after);
-                if self.holders.known.insert(place.clone(), tenure.claim) != Some(tenure.claim) {
-                    self.holders.changed.insert(place);
-                }
-            }
-            after = tenure.ended_by;
+        let places = outcome.tenures.into_iter().map(|tenure| {
+            let place = (name.clone(), std::mem::replace(&mut after, tenure.ended_by));
+            (place, tenure.claim)
+        });
+        places.filter(|(_, claim)| !outcome.contested.contains(claim)).collect()
+    }
+
+    fn record_holder(&mut self, place: Place, claim: EntryId) {
+        if self.holders.known.insert(place.clone(), claim) != Some(claim) {
+            self.holders.changed.insert(place);
         }
     }
 
-    /// Forgets the claims that are confirmed no more, and knows at once what stands alone without them: a change of the
-    /// set says by its root what was confirmed under the sets before.
+    /// Forgets the claims that are no longer confirmed, and records at once what is uncontested without them: the root in a
+    /// change of the set fixes what was confirmed under the sets before.
     pub(super) fn forget_unconfirmed_holders(&mut self) {
         let Self { holders, confirmations, history, .. } = self;
         let gone = holders.known.iter().filter(|(_, claim)| !confirmations.is_confirmed(history, claim));

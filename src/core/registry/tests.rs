@@ -345,6 +345,16 @@ fn rivals_that_come_together_make_nobody_the_holder() {
         assert!(newcomer.take_changed_holders().is_empty());
     }
 
+    // Unconfirmed claims sent ahead make the confirmed one no older: the thief's receipt comes right before a check.
+    let (mut primed, _) = registry();
+    add(&mut primed, &thief, std::slice::from_ref(&rival));
+    primed.settle_holders();
+    confirm(&mut primed, &witness, &thief, &rival);
+    primed.settle_holders();
+    confirm(&mut primed, &witness, &laptop, &rose);
+    settle(&mut primed);
+    assert_eq!(holder(&primed), None);
+
     let (mut witnessed, _) = registry();
     confirm(&mut witnessed, &witness, &laptop, &rose);
     settle(&mut witnessed);
