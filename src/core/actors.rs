@@ -8,6 +8,7 @@ use crate::book::{Book, Noticed, Refusal};
 use crate::digest::Digest;
 use crate::identity::Topic;
 use crate::keys::{Did, Master, SecretKey};
+use crate::list_keys::{ListKeys, Recipient, SealedListKey};
 use crate::log::body::{Claim, Mark, Release, Withdrawal};
 use crate::log::{Body, Capabilities, Entry, EntryId, FACTS, LogId, Opening, SignedHeader};
 use crate::name::ClaimedName;
@@ -22,6 +23,7 @@ use crate::statement::{
     Veto,
 };
 use crate::time::Timestamp;
+use zeroize::Zeroizing;
 
 pub use replica::Replica;
 
@@ -89,18 +91,31 @@ impl Person {
     }
 
     pub fn device_with(&self, number: u8, seed: u8, capabilities: Capabilities) -> Device {
-        self.device_of_key(number, SecretKey::from_seed(&[seed; 32]), capabilities)
+        self.device_of_key(number, SecretKey::from_seed(&[seed; 32]), capabilities, None)
     }
 
-    fn device_of_key(&self, number: u8, key: SecretKey, capabilities: Capabilities) -> Device {
+    pub fn device_of_key(
+        &self,
+        number: u8,
+        key: SecretKey,
+        capabilities: Capabilities,
+        list_key: Option<SealedListKey>,
+    ) -> Device {
         let device = key.public();
-        let add = DeviceAdd { number, device, sealing_key: [1; 32], capabilities, sealed_list_key: vec![] };
+        let add = DeviceAdd { number, device, sealing_key: key.sealing_key(), capabilities, list_key };
         let signed = self.say(Statement::DeviceAdd(add));
         let addition = signed.digest();
         let opening =
             Opening::new(&self.topic, self.master.inception(), self.links.clone(), signed).expect("an opening");
         let opening = Entry::open(&self.topic, &key, opening.encode());
         Device { topic: self.topic, did: self.did, head: *opening.signed_header(), key, opening, addition }
+    }
+
+    /// A list key of the present identity key, sealed to a device.
+    pub fn list_key_for(&self, device: &SecretKey, number: u32) -> SealedListKey {
+        let recipient = Recipient { topic: self.topic, did: self.did, device: device.public() };
+        let list_key = self.key().list_key(number);
+        recipient.seal(&device.sealing_key(), number, &list_key, Zeroizing::new([7; 32])).expect("an honest key")
     }
 
     /// The rotation to the next key, with what becomes of the devices. The person goes on with that key.
@@ -124,7 +139,7 @@ impl Device {
     pub fn of(topic: Topic, name: &str) -> Self {
         let entropy = Digest::of(name.as_bytes());
         let key = SecretKey::from_seed(Digest::of(entropy.as_bytes()).as_bytes());
-        Person::of_entropy(topic, *entropy.as_bytes()).device_of_key(0, key, Capabilities::full())
+        Person::of_entropy(topic, *entropy.as_bytes()).device_of_key(0, key, Capabilities::full(), None)
     }
 
     /// The opening of its logs.
@@ -219,6 +234,12 @@ impl Device {
 
     pub fn new_words(&mut self, person: &Person, next: Digest) -> Entry {
         self.state(person, Statement::NewWords(NewWords { before: person.last_link(), next }))
+    }
+
+    /// Hands the list key of a number to one device.
+    pub fn hand_out(&mut self, person: &Person, to: &Device, number: u32) -> Entry {
+        let key = person.list_key_for(&to.key, number);
+        self.state(person, Statement::ListKeys(ListKeys::new(number, [(to.key.public(), key)])))
     }
 
     pub fn revoke(&mut self, person: &Person, device: &Device, last: Option<CutLog>) -> Entry {

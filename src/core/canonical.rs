@@ -42,7 +42,7 @@ impl Encoder {
     }
 
     /// Appends a hash or a key, without a length.
-    pub fn fixed(mut self, value: &[u8; 32]) -> Self {
+    pub fn fixed<const N: usize>(mut self, value: &[u8; N]) -> Self {
         self.0.extend_from_slice(value);
         self
     }

@@ -137,6 +137,9 @@ fn cases_of_openings(cases: &mut Cases, alice: &mut Person) {
     cases.add("opening", "with too many links", &bytes[..100], read);
     let rotate = alice.rotate(&DeviceList::default());
     cases.add("opening", "with a link out of order", &parts(&[rotate.clone(), rotate], &add), read);
+    let keyed = alice.list_key_for(&robot.key, 0);
+    let with_key = alice.device_of_key(4, robot.key.clone(), Capabilities::full(), Some(keyed));
+    cases.add("opening", "of a device that is handed the list key", with_key.opening.body(), read);
     let stolen = crate::statement::Rotate {
         before: *alice.did.digest(),
         key: thief.key().public(),
@@ -177,6 +180,7 @@ fn cases_of_entries(cases: &mut Cases, alice: &mut Person) {
     add("veto of the identity key", laptop.veto(alice, give_up.id()));
     let phone = alice.device(1, 5);
     add("revocation", laptop.revoke(alice, &phone, Some(phone.last_good())));
+    add("list keys", laptop.hand_out(alice, &phone, 1));
     add("new words", laptop.new_words(alice, Digest::of(b"next")));
     let list = DeviceList::new([(laptop.addition, None), (phone.addition, Some(crate::statement::Cut::default()))]);
     let rotate = alice.rotate(&list);

@@ -150,6 +150,11 @@ impl SecretKey {
         self.0.verifying_key().to_montgomery().to_bytes()
     }
 
+    /// The secret of [`SecretKey::sealing_key`] (RFC 8032, section 5.1.5; RFC 7748).
+    pub(crate) fn opening_key(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(self.0.to_scalar_bytes())
+    }
+
     /// Signs `bytes` in `domain` on `topic`; deterministic (RFC 8032).
     pub fn sign(&self, topic: &Topic, domain: &str, bytes: &[u8]) -> Signature {
         Signature(self.0.sign(&signing_bytes(topic, domain, &self.public(), bytes)).to_bytes())

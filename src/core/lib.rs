@@ -37,6 +37,7 @@ pub mod identity;
 pub mod jobs;
 pub mod keys;
 pub mod limits;
+pub mod list_keys;
 pub mod lockfile;
 pub mod log;
 pub mod markdown;

@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::digest::Digest;
 use crate::identity::Topic;
-use crate::keys::{Did, Inception};
+use crate::keys::{Did, Inception, PublicKey};
 use crate::log::body::{Verify, Withdrawal};
 use crate::log::{
     Admitted, Chain, ChainRejection, End, Entry, EntryId, ForkProof, LogId, Opening, OpeningError, SignedHeader,
@@ -447,6 +447,11 @@ impl Registry {
     /// The identities of which anything is known that changes the key of their inception.
     pub fn identities_with_links(&self) -> impl Iterator<Item = &Did> {
         self.statements.iter().filter(|(_, statements)| statements.have_links()).map(|(did, _)| did)
+    }
+
+    /// Returns whether a key was ever the identity's, as far as its links say.
+    pub fn has_identity_key(&self, did: &Did, key: &PublicKey) -> bool {
+        self.statements.get(did).is_some_and(|statements| statements.has_key(key))
     }
 
     /// Who speaks and acts for an identity, or `None` if nothing is known of it.

@@ -103,7 +103,7 @@ pub fn slots_of(log: LogId, seq: u64, body: &Body) -> Vec<Slot> {
             Statement::Finish(finish) => vec![Slot::Announced(finish.announced), Slot::Successor(finish.ends)],
             Statement::Veto(veto) => vec![Slot::Announced(veto.announced)],
             Statement::GiveUp(_) | Statement::NewWords(_) => vec![],
-            Statement::DeviceAdd(_) | Statement::DeviceRevoke(_) => return vec![],
+            Statement::DeviceAdd(_) | Statement::DeviceRevoke(_) | Statement::ListKeys(_) => return vec![],
         },
         Body::Grant(_) | Body::Revoke(_) => vec![],
         Body::Opening(_)

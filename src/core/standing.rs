@@ -122,7 +122,8 @@ impl Statements {
             Statement::NewWords(_) => {
                 self.links.entry(said).or_insert_with(|| (signed.clone(), DeviceList::default()));
             }
-            Statement::GiveUp(_) | Statement::Finish(_) | Statement::Veto(_) => return,
+            // Whoever needs a list key looks for it among the facts.
+            Statement::GiveUp(_) | Statement::Finish(_) | Statement::Veto(_) | Statement::ListKeys(_) => return,
         }
         if let Some(entry) = said_in {
             self.said_in.entry(digest).or_default().insert(entry);
@@ -282,6 +283,11 @@ impl Standing {
     /// The number of the present key: how often it was rotated.
     pub fn key_number(&self) -> u32 {
         self.line.iter().filter(|link| matches!(link.statement, Statement::Rotate(_))).count() as u32
+    }
+
+    /// How many devices ended: the number of the present list key ([`list_keys`](crate::list_keys)).
+    pub fn list_key_number(&self) -> u32 {
+        self.devices.values().filter(|device| device.state != DeviceState::In).count() as u32
     }
 
     /// The numbers of all devices that were ever added.

@@ -17,6 +17,7 @@ use crate::canonical::{DecodeError, Decoder, Encoder};
 use crate::digest::Digest;
 use crate::identity::Topic;
 use crate::keys::{Did, PublicKey, SecretKey, Signature};
+use crate::list_keys::{ListKeys, SealedListKey};
 use crate::log::body::Verify;
 use crate::log::{Capabilities, EntryId, LogId};
 
@@ -24,8 +25,6 @@ use crate::log::{Capabilities, EntryId, LogId};
 pub const DEVICES_MAX: u8 = 64;
 /// The most links of one identity.
 pub const LINKS_MAX: usize = 64;
-/// The most bytes of a sealed list key.
-pub const SEALED_KEY_MAX_BYTES: usize = 128;
 /// The most logs that one cut names: those that a device ever opened and the person can be sure of.
 pub const CUT_LOGS_MAX: usize = 32;
 
@@ -39,6 +38,7 @@ pub enum Statement {
     GiveUp(GiveUp),
     Finish(Finish),
     Veto(Veto),
+    ListKeys(ListKeys),
 }
 
 /// "This key acts for me, within these capabilities."
@@ -50,8 +50,8 @@ pub struct DeviceAdd {
     /// The X25519 key to which list keys are sealed.
     pub sealing_key: [u8; 32],
     pub capabilities: Capabilities,
-    /// The list key, sealed to that key; empty where the identity has no private lists yet.
-    pub sealed_list_key: Vec<u8>,
+    /// The present list key, sealed to that key; none for a device that has the identity key.
+    pub list_key: Option<SealedListKey>,
 }
 
 /// "This key acts for me no longer", with the last entries that are mine.
@@ -154,6 +154,7 @@ const KIND_NEW_WORDS: u8 = 4;
 const KIND_GIVE_UP: u8 = 5;
 const KIND_FINISH: u8 = 6;
 const KIND_VETO: u8 = 7;
+const KIND_LIST_KEYS: u8 = 8;
 
 impl Cut {
     /// A cut with these last entries, one for each log under an opening.
@@ -274,6 +275,7 @@ impl Statement {
             Self::GiveUp(_) => "gen-registry/give-up/v2",
             Self::Finish(_) => "gen-registry/finish/v2",
             Self::Veto(_) => "gen-registry/veto/v2",
+            Self::ListKeys(_) => "gen-registry/list-keys/v2",
         }
     }
 
@@ -282,7 +284,11 @@ impl Statement {
         match self {
             Self::DeviceAdd(add) => {
                 let encoder = encoder.byte(KIND_DEVICE_ADD).byte(add.number).fixed(add.device.as_bytes());
-                add.capabilities.encode(encoder.fixed(&add.sealing_key)).bytes(&add.sealed_list_key)
+                let encoder = add.capabilities.encode(encoder.fixed(&add.sealing_key));
+                match &add.list_key {
+                    None => encoder.byte(0),
+                    Some(key) => key.encode(encoder.byte(1)),
+                }
             }
             Self::DeviceRevoke(revoke) => {
                 revoke.cut.encode(encoder.byte(KIND_DEVICE_REVOKE).fixed(revoke.device.as_bytes()))
@@ -307,6 +313,7 @@ impl Statement {
                 encoder.byte(KIND_FINISH).fixed(finish.announced.as_bytes()).fixed(finish.ends.as_bytes())
             }
             Self::Veto(veto) => encoder.byte(KIND_VETO).fixed(veto.announced.as_bytes()),
+            Self::ListKeys(keys) => keys.encode(encoder.byte(KIND_LIST_KEYS)),
         }
         .finish()
     }
@@ -319,11 +326,15 @@ impl Statement {
                 let (number, device) = (decoder.byte()?, PublicKey::decode(&mut decoder)?);
                 let sealing_key = decoder.array()?;
                 let capabilities = Capabilities::decode(&mut decoder)?;
-                let sealed_list_key = decoder.bytes()?.to_vec();
-                if number >= DEVICES_MAX || sealed_list_key.len() > SEALED_KEY_MAX_BYTES {
+                let list_key = match decoder.byte()? {
+                    0 => None,
+                    1 => Some(SealedListKey::decode(&mut decoder)?),
+                    _ => return Err(DecodeError::OutOfRange),
+                };
+                if number >= DEVICES_MAX {
                     return Err(DecodeError::OutOfRange);
                 }
-                Self::DeviceAdd(DeviceAdd { number, device, sealing_key, capabilities, sealed_list_key })
+                Self::DeviceAdd(DeviceAdd { number, device, sealing_key, capabilities, list_key })
             }
             KIND_DEVICE_REVOKE => {
                 let device = PublicKey::decode(&mut decoder)?;
@@ -349,6 +360,7 @@ impl Statement {
                 Self::Finish(Finish { announced: EntryId::decode(&mut decoder)?, ends: digest(&mut decoder)? })
             }
             KIND_VETO => Self::Veto(Veto { announced: EntryId::decode(&mut decoder)? }),
+            KIND_LIST_KEYS => Self::ListKeys(ListKeys::decode(&mut decoder)?),
             other => return Err(DecodeError::UnknownKind(other)),
         };
         decoder.end()?;

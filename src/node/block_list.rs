@@ -6,9 +6,10 @@
 //!
 //! ```text
 //!   decide: Bob is blocked    1 stored in the settings, and in force    2 events    3 `share`, or later if it fails:
-//!      read the sealed entries of the document ─► merge: of two decisions about one subject the newer counts
-//!      ─► write those that the document lacks, sealed, as one change ─► the other devices get it like any change,
-//!         and `own_document_changed` makes them share in turn
+//!      hand the present list key to the devices that lack it, if this one has the identity key
+//!      ─► read the sealed entries of the document ─► merge: of two decisions about one subject the newer counts
+//!      ─► write those that the document lacks, sealed with the present key, and delete those that are sealed with one of
+//!         before ─► the other devices get it like any change, and `own_document_changed` makes them share in turn
 //! ```
 //!
 //! A locked key can neither read nor write the shared entries: sharing then waits until it is unlocked.
@@ -22,12 +23,13 @@ use crate::decisions::Decisions;
 use crate::errors;
 use crate::key_store::KeyStore;
 use crate::peers::PeerTable;
+use crate::registry::list_keys::{ListKeyId, OwnListKeys};
 use crate::registry::{Draft, Registry, RegistryObserver};
 use crate::reputation::{Actor, ReputationTracker};
 use crate::store::records::put;
 use crate::store::{Durability, StoreError, Table};
 use gen_registry_api::*;
-use gen_registry_core::block_list::{BlockDecision, BlockList, Entry, ListError, ListKey, Subject};
+use gen_registry_core::block_list::{BlockDecision, BlockList, Entry, ListError, Subject};
 use gen_registry_core::document::{Edit, sealed_entries};
 use gen_registry_core::sealing::NONCE_BYTES;
 
@@ -45,6 +47,8 @@ pub(crate) struct BlockLists {
     peers: Rc<PeerTable>,
     /// Whether something may have to be shared, in either direction.
     due: Cell<bool>,
+    /// Which list key the lists were shared with last.
+    shared_with: Cell<Option<ListKeyId>>,
     /// Held while the lists are read, changed and stored.
     deciding: async_lock::Mutex<()>,
 }
@@ -65,8 +69,8 @@ impl BlockLists {
         reputation: Rc<ReputationTracker>,
         peers: Rc<PeerTable>,
     ) -> Self {
-        let (due, deciding) = (Cell::new(true), async_lock::Mutex::new(()));
-        Self { context, keys, registry, decisions, reputation, peers, due, deciding }
+        let (due, shared_with, deciding) = (Cell::new(true), Cell::new(None), async_lock::Mutex::new(()));
+        Self { context, keys, registry, decisions, reputation, peers, due, shared_with, deciding }
     }
 
     /// Carries out a command about the lists.
@@ -140,7 +144,9 @@ impl BlockLists {
     /// Shares the lists if necessary. They are in force here already; a failure is logged, and sharing is tried again
     /// later.
     pub(crate) async fn share_if_due(&self) {
-        if !self.due.get() {
+        // A device that was revoked, or another identity key: there is another list key.
+        let present = self.keys.identity().and_then(|own| self.registry.list_key_id(&own));
+        if !self.due.get() && present == self.shared_with.get() {
             return;
         }
         if let Err(failure) = self.share().await {
@@ -154,47 +160,40 @@ impl BlockLists {
         let _one_at_a_time = self.registry.begin_write().await;
         let Ok(keys) = self.keys.keys() else { return Ok(()) };
         let own = keys.did();
-        let is_known = self.registry.read_model().person(&own).is_some();
-        // A device without the identity key has no list key yet.
-        let Some(identity_key) = self.registry.identity_key(&keys).filter(|_| is_known) else { return Ok(()) };
-        self.due.set(false);
-        let key = ListKey::of(&identity_key.list_key(0));
-        let Some(data) = self.registry.data_of(&own).await? else { return Ok(()) };
-        let mut shared: BTreeMap<Subject, Entry> = BTreeMap::new();
-        for (place, sealed) in sealed_entries(&data) {
-            match key.open(&place, &sealed) {
-                Ok((subject, entry)) => {
-                    let newest = shared.get(&subject).is_none_or(|known| *known < entry);
-                    if newest {
-                        shared.insert(subject, entry);
-                    }
-                }
-                Err(error) => tracing::warn!(%error, "an entry of the lists is left aside"),
-            }
+        if self.registry.read_model().person(&own).is_none() {
+            return Ok(());
         }
+        self.due.set(false);
+        let mut draft = Draft::default();
+        draft.facts.extend(self.registry.hand_out_list_key(&keys));
+        let list_keys = self.registry.list_keys(&keys);
+        let Some(data) = self.registry.data_of(&own).await? else { return Ok(()) };
+        let Opened { shared, outdated, places } = open_entries(&list_keys, sealed_entries(&data));
         let deciding = self.deciding.lock().await;
         let mut lists = self.decisions.lists().clone();
         let before = lists.clone();
-        if lists.merge(shared.clone()) {
+        if lists.merge(shared.clone().into_iter().chain(outdated)) {
             self.save(lists.clone()).await.map_err(errors::store_failed)?;
             let changed = lists.entries().filter(|(subject, entry)| before.verdict(subject) != entry.verdict);
             changed.for_each(|(subject, _)| self.act_on_decision(subject));
         }
         drop(deciding);
-        let edits: Vec<Edit> = lists
-            .beyond(&shared)
-            .map(|(subject, entry)| {
+        if let Some(key) = &list_keys.present {
+            let sealed = lists.beyond(&shared).map(|(subject, entry)| {
                 let mut nonce = [0; NONCE_BYTES];
                 self.context.environment.random(&mut nonce);
-                Edit::Private { place: key.place(subject), sealed: key.seal(nonce, subject, entry) }
-            })
-            .collect();
-        if edits.is_empty() {
-            return Ok(());
+                Edit::Private { place: key.place(subject), sealed: Some(key.seal(nonce, subject, entry)) }
+            });
+            draft.edits.extend(sealed);
+            draft.edits.extend(places.into_iter().map(|place| Edit::Private { place, sealed: None }));
         }
-        let written = self.registry.write(None, keys, Draft::of_edits(edits)).await.map(drop);
-        self.due.set(written.is_err());
-        written
+        if !draft.facts.is_empty() || !draft.edits.is_empty() {
+            let written = self.registry.write(None, keys, draft).await;
+            self.due.set(written.is_err());
+            written?;
+        }
+        self.shared_with.set(self.registry.list_key_id(&own));
+        Ok(())
     }
 
     /// Returns the lists for the page, the newest decisions first.
@@ -216,8 +215,42 @@ impl BlockLists {
         };
         let mut rows: Vec<BlockListRow> = lists.entries().map(row).collect();
         rows.sort_by_key(|row| std::cmp::Reverse(row.at));
-        BlockListReport { rows, shared: self.keys.keys().is_ok_and(|keys| self.registry.identity_key(&keys).is_some()) }
+        BlockListReport {
+            rows,
+            shared: self.keys.keys().is_ok_and(|keys| self.registry.list_keys(&keys).present.is_some()),
+        }
     }
+}
+
+/// What sealed entries say.
+#[derive(Default)]
+struct Opened {
+    /// By those that the present list key opens.
+    shared: BTreeMap<Subject, Entry>,
+    /// By those that are sealed with a key of before.
+    outdated: BTreeMap<Subject, Entry>,
+    /// Where the latter are in the document.
+    places: Vec<String>,
+}
+
+/// Opens what the list keys open. The rest is of a key that this device was not handed, or not yet.
+fn open_entries(keys: &OwnListKeys, sealed: Vec<(String, Vec<u8>)>) -> Opened {
+    let mut opened = Opened::default();
+    for (place, sealed) in sealed {
+        let by_present_key = keys.present.as_ref().and_then(|key| key.open(&place, &sealed).ok());
+        if let Some((subject, entry)) = by_present_key {
+            opened.shared.insert(subject, entry);
+        } else if let Some((subject, entry)) = keys.earlier.iter().find_map(|key| key.open(&place, &sealed).ok()) {
+            let newer = opened.outdated.get(&subject).is_none_or(|known| *known < entry);
+            if newer {
+                opened.outdated.insert(subject, entry);
+            }
+            opened.places.push(place);
+        } else {
+            tracing::debug!(place, "an entry of the lists is left aside");
+        }
+    }
+    opened
 }
 
 /// Words that a text names no subject of the expected kind.

@@ -181,7 +181,9 @@ impl Devices {
         let did = keys.did();
         let number = self.registry.free_device_number(&did).ok_or_else(errors::too_many_devices)?;
         let line = KeyLine { inception: *keys.opening.inception(), links: standing.line };
-        let opening = add_device(&topic, &line, &key, &request, capabilities, number).ok_or_else(errors::internal)?;
+        let list_key = self.registry.list_key_for(&keys, &key, &request);
+        let opening = add_device(&topic, &line, &key, &request, capabilities, number, list_key);
+        let opening = opening.ok_or_else(errors::internal)?;
         let addition = Body::Statement(Box::new(opening.addition().clone()), StayingDevices::default());
         self.registry.write(id, keys, Draft::of_facts(vec![addition])).await?;
         Ok(grant_text(&topic, &opening))

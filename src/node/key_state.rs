@@ -15,6 +15,7 @@ use gen_registry_api::*;
 use gen_registry_core::device_request::DeviceRequest;
 use gen_registry_core::identity::Topic;
 use gen_registry_core::keys::{Did, Inception, Master, PublicKey, SecretKey};
+use gen_registry_core::list_keys::SealedListKey;
 use gen_registry_core::log::{Capabilities, LogId, Opening};
 use gen_registry_core::sealing::{self, Cost, NONCE_BYTES, SALT_BYTES, SealError, StretchedKey};
 use gen_registry_core::statement::{DeviceAdd, SignedStatement, Statement};
@@ -137,7 +138,8 @@ impl Keys {
         let device = new_device(environment);
         let request = DeviceRequest { device: device.public(), sealing_key: device.sealing_key() };
         let key = identity.keys.iter().map(|(_, key)| key);
-        let opening = key.rev().find_map(|key| add_device(topic, line, key, &request, Capabilities::full(), number))?;
+        let opening =
+            key.rev().find_map(|key| add_device(topic, line, key, &request, Capabilities::full(), number, None))?;
         Some(Self { device, opening, identity })
     }
 
@@ -213,14 +215,10 @@ pub(crate) fn add_device(
     request: &DeviceRequest,
     capabilities: Capabilities,
     number: u8,
+    list_key: Option<SealedListKey>,
 ) -> Option<Opening> {
-    let addition = DeviceAdd {
-        number,
-        device: request.device,
-        sealing_key: request.sealing_key,
-        capabilities,
-        sealed_list_key: Vec::new(),
-    };
+    let addition =
+        DeviceAdd { number, device: request.device, sealing_key: request.sealing_key, capabilities, list_key };
     let did = line.inception.did(topic);
     line.opening_of(topic, SignedStatement::sign(topic, did, key, Statement::DeviceAdd(addition)))
 }

@@ -231,7 +231,12 @@ impl Node {
                 self.devices.restore(&phrase, unheard).await?;
                 Ok(self.me())
             }
-            Command::Devices { command } => self.devices.handle(id, command).await,
+            Command::Devices { command } => {
+                let answer = self.devices.handle(id, command).await?;
+                // A device that ends must not read what is decided next.
+                self.block_lists.share_if_due().await;
+                Ok(answer)
+            }
             Command::Modules { command } => self.modules.handle(id, command).await,
             Command::BlockList { command } => self.block_lists.handle(command).await,
             Command::Notices { command } => self.notices.handle(command).await,

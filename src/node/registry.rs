@@ -18,6 +18,7 @@
 //! The entries are the truth; records of people can be computed from them again ([`Registry::rebuild`]).
 
 pub(crate) mod diff;
+pub(crate) mod list_keys;
 mod prune;
 mod update;
 mod write;

@@ -32,6 +32,7 @@ mod networks;
 mod pack;
 mod packages;
 mod presence;
+mod private_lists;
 mod profile;
 mod publishing;
 mod relay;

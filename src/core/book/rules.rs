@@ -215,7 +215,9 @@ impl Question<'_> {
             Statement::NewWords(_) => Err(Refusal::NotNextKey),
             Statement::Finish(finish) => self.check_finish(finish, &standing),
             Statement::Veto(veto) => self.check_known_own(&veto.announced),
-            Statement::DeviceAdd(_) | Statement::DeviceRevoke(_) | Statement::Rotate(_) => Err(Refusal::NotWitnessed),
+            Statement::DeviceAdd(_) | Statement::DeviceRevoke(_) | Statement::Rotate(_) | Statement::ListKeys(_) => {
+                Err(Refusal::NotWitnessed)
+            }
         }
     }
 

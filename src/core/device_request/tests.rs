@@ -17,7 +17,7 @@ fn granted(device: &SecretKey) -> Opening {
         device: device.public(),
         sealing_key: device.sealing_key(),
         capabilities: Capabilities::full(),
-        sealed_list_key: Vec::new(),
+        list_key: None,
     };
     let key = master.identity_key(0);
     let add = SignedStatement::sign(&topic(), inception.did(&topic()), &key, Statement::DeviceAdd(add));

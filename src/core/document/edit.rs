@@ -34,10 +34,10 @@ pub enum Edit {
         name: ModuleName,
         count: u32,
     },
-    /// What only the owner can read, sealed.
+    /// What only the owner can read, sealed. None deletes it.
     Private {
         place: String,
-        sealed: Vec<u8>,
+        sealed: Option<Vec<u8>>,
     },
 }
 
@@ -74,7 +74,10 @@ impl Edit {
                 let what = Written::Added(i64::from(*count));
                 Write { map: Map::Installs, key: name.as_str().to_owned(), what }
             }
-            Self::Private { place, sealed } => Write::put(Map::Private, place, Value::Bytes(sealed.clone())),
+            Self::Private { place, sealed } => match sealed {
+                Some(sealed) => Write::put(Map::Private, place, Value::Bytes(sealed.clone())),
+                None => delete(Map::Private, place.clone()),
+            },
         }
     }
 }

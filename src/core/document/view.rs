@@ -47,6 +47,9 @@ impl ProfileFields {
     }
 }
 
+/// The most sealed entries that are read: those of a full list, and those of before that its owner can't open any more.
+const SEALED_ENTRIES_MAX: usize = 4 * ENTRIES_MAX;
+
 /// Reads the sealed entries of private lists, each with its place.
 pub fn sealed_entries(data: &Data) -> Vec<(String, Vec<u8>)> {
     let private = data.iter().filter(|(map, ..)| *map == Map::Private);
@@ -54,7 +57,7 @@ pub fn sealed_entries(data: &Data) -> Vec<(String, Vec<u8>)> {
         Value::Bytes(bytes) if bytes.len() == SEALED_BYTES => Some((place.to_owned(), bytes.clone())),
         _ => None,
     });
-    sealed.take(ENTRIES_MAX).collect()
+    sealed.take(SEALED_ENTRIES_MAX).collect()
 }
 
 #[cfg(test)]
@@ -83,11 +86,11 @@ mod tests {
     #[test]
     fn sealed_entries_have_one_length_and_a_bounded_number() {
         let mut data = Data::default();
-        for nth in 0..=ENTRIES_MAX {
+        for nth in 0..=SEALED_ENTRIES_MAX {
             data.put(Map::Private, &format!("{nth:04}"), Some(Value::Bytes(vec![0; SEALED_BYTES])));
         }
         data.put(Map::Private, "-", Some(Value::Bytes(vec![0; SEALED_BYTES + 1])));
         let sealed = sealed_entries(&data);
-        assert_eq!((sealed.len(), sealed[0].0.as_str()), (ENTRIES_MAX, "0000"));
+        assert_eq!((sealed.len(), sealed[0].0.as_str()), (SEALED_ENTRIES_MAX, "0000"));
     }
 }

@@ -12,7 +12,7 @@ fn device() -> SecretKey {
 
 fn add(number: u8, device: PublicKey) -> Statement {
     let capabilities = Capabilities::full();
-    Statement::DeviceAdd(DeviceAdd { number, device, sealing_key: [1; 32], capabilities, sealed_list_key: vec![] })
+    Statement::DeviceAdd(DeviceAdd { number, device, sealing_key: [1; 32], capabilities, list_key: None })
 }
 
 fn opening(master: &Master) -> Opening {

@@ -41,13 +41,7 @@ fn entry(text: &str) -> EntryId {
 
 fn add(number: u8, seed: u8) -> Statement {
     let capabilities = Capabilities::full();
-    Statement::DeviceAdd(DeviceAdd {
-        number,
-        device: device(seed),
-        sealing_key: [1; 32],
-        capabilities,
-        sealed_list_key: vec![],
-    })
+    Statement::DeviceAdd(DeviceAdd { number, device: device(seed), sealing_key: [1; 32], capabilities, list_key: None })
 }
 
 fn cut(seq: u64) -> Cut {
@@ -131,7 +125,7 @@ fn rotation_takes_back_what_a_thief_did_with_the_key_before() {
         device: phone,
         sealing_key: [sealing; 32],
         capabilities: weak.clone(),
-        sealed_list_key: vec![],
+        list_key: None,
     };
     said.extend((0..40).map(|sealing| simple(thief.say(Statement::DeviceAdd(less(sealing))))));
     let still = resolve(&alice, &said, &effects);
