@@ -135,8 +135,45 @@ impl Command {
             | Self::Unlock { .. }
             | Self::ExportBackup { .. }
             | Self::ImportBackup { .. } => true,
-            Self::Devices { command: DeviceCommand::Rotate { words, .. } } => words.phrase.is_some(),
-            _ => false,
+            Self::Devices { command } => match command {
+                DeviceCommand::Rotate { words, .. } => words.phrase.is_some(),
+                DeviceCommand::List
+                | DeviceCommand::Request
+                | DeviceCommand::CancelRequest
+                | DeviceCommand::Add { .. }
+                | DeviceCommand::ReadGrant { .. }
+                | DeviceCommand::Accept { .. }
+                | DeviceCommand::Revoke { .. }
+                | DeviceCommand::ReplaceLostWords
+                | DeviceCommand::Veto { .. } => false,
+            },
+            Self::WhoAmI
+            | Self::CheckUsername { .. }
+            | Self::SetupUser { .. }
+            | Self::RegisterUsername { .. }
+            | Self::Rename { .. }
+            | Self::GiveUpName { .. }
+            | Self::FinishGiveUp { .. }
+            | Self::VetoGiveUp { .. }
+            | Self::UpdateProfile { .. }
+            | Self::LookupUsername { .. }
+            | Self::ListUsernames { .. }
+            | Self::Person { .. }
+            | Self::Block { .. }
+            | Self::SetPassphrase { passphrase: None }
+            | Self::Lock
+            | Self::ForgetIdentity { .. }
+            | Self::Status
+            | Self::Network
+            | Self::OpenNetwork { .. }
+            | Self::Statistics { .. }
+            | Self::RetryConnections
+            | Self::Find { .. }
+            | Self::RenderGuide { .. }
+            | Self::Modules { .. }
+            | Self::BlockList { .. }
+            | Self::Notices { .. }
+            | Self::Chat { .. } => false,
         }
     }
 }

@@ -18,42 +18,38 @@
 //! Other facts are announced at once, and ask for their receipts afterwards. What earlier witness sets confirmed gets its
 //! path under their root ([`Closings`]).
 
+mod ends;
+mod intents;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
-
-use futures::channel::oneshot;
-use futures::future::{Either, LocalBoxFuture, join_all, select};
-use futures::{FutureExt, pin_mut};
-use futures_timer::Delay;
-use serde_bytes::ByteBuf;
 
 use crate::admit::Admission;
 use crate::closings::Closings;
 use crate::context::Context;
 use crate::errors;
 use crate::key_state::Keys;
-use crate::key_store::{Intent, KeyStore, NextRound, RefusedName};
+use crate::key_store::KeyStore;
 use crate::net::key::NetPeerId;
 use crate::net::mesh::MeshHandle;
 use crate::peers::PeerTable;
-use crate::people::answers::refused_name;
 use crate::receipts::{self, Outcome, WitnessLink};
-use crate::registry::{Draft, Registry};
-use crate::store::Durability;
-use gen_registry_api::{Event, Failure};
-use gen_registry_core::digest::Digest;
-use gen_registry_core::keys::{Did, PublicKey};
-use gen_registry_core::log::body::{Claim, Release, Withdrawal};
-use gen_registry_core::log::{Body, Entry, EntryId, Opening};
-use gen_registry_core::name::{ClaimedName, ModuleName, NameKind};
+use crate::registry::Registry;
+use crate::witnessing::intents::Progress;
+use futures::channel::oneshot;
+use futures::future::{Either, LocalBoxFuture, join_all, select};
+use futures::{FutureExt, pin_mut};
+use futures_timer::Delay;
+use gen_registry_api::Failure;
+use gen_registry_core::keys::PublicKey;
+use gen_registry_core::log::{Entry, EntryId, Opening};
 use gen_registry_core::outcome::{Counts, Fact};
 use gen_registry_core::receipt::Receipt;
-use gen_registry_core::statement::{DeviceList, Finish, SignedStatement, Statement};
-use gen_registry_core::sync::asking::Split;
+use gen_registry_core::slot::slots_of;
 use gen_registry_core::sync::asking::foundations::foundations;
-use gen_registry_core::sync::asking::wire::{self, Code, Learn, PROTOCOL, Request};
+use gen_registry_core::sync::asking::wire::{self, Learn, PROTOCOL, Request};
 use gen_registry_core::time::Timestamp;
 
 /// How long one witness may take to answer.
@@ -90,25 +86,6 @@ pub(crate) struct Witnessing {
     refused: RefCell<BTreeMap<EntryId, (u32, Timestamp)>>,
     /// What earlier witness sets confirmed.
     closings: Closings,
-}
-
-/// How far an intent came.
-enum Progress {
-    /// It is done with, for good or ill.
-    Done,
-    /// It goes on once somebody else, or another intent, has done something.
-    WaitsForOthers,
-    /// Too few witnesses answer.
-    Unanswered,
-}
-
-/// An end of a name, or new words, whose hold runs or has passed.
-struct Announcement {
-    entry: EntryId,
-    /// What the finish ends: a claim, or the link before new words.
-    ends: Digest,
-    /// When it may be finished.
-    finish_from: Timestamp,
 }
 
 /// The way to witnesses over the relays that they are beside.
@@ -332,257 +309,6 @@ impl Witnessing {
         Ok(outcome)
     }
 
-    /// Carries out an intent as far as it goes.
-    async fn carry_out_intent(&self, mesh: &MeshHandle, keys: &Keys, intent: &Intent) -> Result<Progress, Failure> {
-        match intent {
-            Intent::Username(name) => self.claim(mesh, keys, intent, ClaimedName::Username(name.clone())).await,
-            Intent::Module(name) => self.claim(mesh, keys, intent, ClaimedName::Module(name.clone())).await,
-            Intent::Release(body) => self.release(keys, intent, body).await,
-        }
-    }
-
-    /// Signs and stages the claim of a name, unless that was done before, and asks for it.
-    async fn claim(
-        &self,
-        mesh: &MeshHandle,
-        keys: &Keys,
-        intent: &Intent,
-        name: ClaimedName,
-    ) -> Result<Progress, Failure> {
-        let topic = self.context.network.topic;
-        let staged = self.keys.settings().staged.clone();
-        let staged = staged.map(|staged| Entry::decode(&topic, &staged.entry)).transpose();
-        let staged = staged.map_err(|_| errors::internal())?;
-        let is_of_name =
-            |entry: &Entry| matches!(Body::of(&topic, entry), Ok(Body::Claim(claim)) if claim.name == name);
-        if staged.as_ref().is_some_and(|entry| !is_of_name(entry)) {
-            // Another claim is staged: this one's turn comes after it.
-            return Ok(Progress::WaitsForOthers);
-        }
-        let entry = match staged {
-            Some(entry) if !self.is_dated_ahead(&entry) => entry,
-            staged => {
-                let Some(claim) = self.next_claim(intent, &name) else { return Ok(Progress::WaitsForOthers) };
-                let claim = self.registry.work_for(keys, claim).await;
-                let _one_at_a_time = self.registry.begin_write().await;
-                if let Some(ahead) = staged {
-                    self.registry.admit_staged(&ahead, Vec::new(), None, None).await?;
-                }
-                self.registry.stage(keys, &Body::Claim(Box::new(claim))).await?
-            }
-        };
-        let opening = self.registry.opening_entry_of(keys)?;
-        let asked = self.ask(mesh, &opening, &entry).await?;
-        let one_at_a_time = self.registry.begin_write().await;
-        match asked {
-            Outcome::Confirmed(receipts) => {
-                self.registry.admit_staged(&entry, receipts.clone(), Some(intent), None).await?;
-                drop(one_at_a_time);
-                self.show_receipts(mesh, &opening, &entry, &receipts).await;
-            }
-            Outcome::Lost { proof, .. } => {
-                self.admission.admit_while_writing(proof, Durability::Strict).await?;
-                self.give_up_intent(&entry, intent, &name).await?;
-            }
-            // Kept for another entry for a short while; or the name may be free, and it is this device's clock that is wrong.
-            Outcome::Refused(refused) if matches!(refused.code, Code::Reserved | Code::DatedAhead) => {
-                return Ok(Progress::Unanswered);
-            }
-            Outcome::Refused(_) => self.give_up_intent(&entry, intent, &name).await?,
-            Outcome::Split { split, proof } => {
-                self.admission.admit_while_writing(proof, Durability::Strict).await?;
-                return self.withdraw(keys, &entry, intent, &name, split).await;
-            }
-            Outcome::Exhausted(receipts) => {
-                self.keep_staged_receipts(&receipts).await?;
-                return Ok(Progress::Unanswered);
-            }
-            Outcome::NoWitnesses => return Ok(Progress::Unanswered),
-        }
-        Ok(Progress::Done)
-    }
-
-    /// The receipts that an entry got already; the staged one also before a restart.
-    fn known_receipts(&self, entry: &Entry) -> Vec<Receipt> {
-        if let Some(known) = self.partial.borrow().get(&entry.id()) {
-            return known.clone();
-        }
-        let settings = self.keys.settings();
-        let Some(staged) = settings.staged.as_ref().filter(|staged| staged.entry == entry.encode()) else {
-            return Vec::new();
-        };
-        let topic = self.context.network.topic;
-        staged.receipts.iter().filter_map(|receipt| Receipt::decode(&topic, receipt).ok()).collect()
-    }
-
-    /// Stores what the staged entry has got: with a receipt, a rival elsewhere does not decide. The caller holds the write
-    /// lock.
-    async fn keep_staged_receipts(&self, receipts: &[Receipt]) -> Result<(), Failure> {
-        let mut settings = Rc::unwrap_or_clone(self.keys.settings());
-        let receipts: Vec<ByteBuf> = receipts.iter().map(|receipt| ByteBuf::from(receipt.encode())).collect();
-        match &mut settings.staged {
-            Some(staged) if staged.receipts != receipts => staged.receipts = receipts,
-            _ => return Ok(()),
-        }
-        self.keys.save_settings(settings).await
-    }
-
-    /// The claim that is to be signed for an intent: a first one, or the one of the next round, with the withdrawals of
-    /// all rivals; `None` while one of these is missing.
-    fn next_claim(&self, intent: &Intent, name: &ClaimedName) -> Option<Claim> {
-        let settings = self.keys.settings();
-        let Some(round) = settings.rounds.iter().rev().find(|round| round.intent == *intent) else {
-            return Some(self.registry.claim_of(name.clone()));
-        };
-        let read_model = self.registry.read_model();
-        let registry = read_model.registry();
-        let claim = registry.facts().get(&round.claim)?.claim()?;
-        let withdrawals = round.split.votes().keys().filter_map(|rival| registry.withdrawal_of(rival));
-        match round.split.next_round(claim, withdrawals, self.context.now()) {
-            Ok(next) => Some(next),
-            Err(error) => {
-                tracing::info!(%error, "a claim waits for its next round");
-                None
-            }
-        }
-    }
-
-    /// Handles split votes: appends the staged claim to the log and withdraws it there. If this claim is the one that stays,
-    /// it is claimed again in the next round; otherwise the person is told that the name is taken. The caller holds the
-    /// write lock.
-    async fn withdraw(
-        &self,
-        keys: &Keys,
-        entry: &Entry,
-        intent: &Intent,
-        name: &ClaimedName,
-        split: Split,
-    ) -> Result<Progress, Failure> {
-        let withdrawal = Withdrawal::sign(&self.context.network.topic, &keys.device, entry.id());
-        let stays = split.stays() == entry.id();
-        let next_round = stays.then(|| NextRound { intent: intent.clone(), claim: entry.id(), split });
-        let refused_name = match name {
-            ClaimedName::Username(name) if !stays => Some(RefusedName { name: name.to_string() }),
-            ClaimedName::Username(_) | ClaimedName::Module(_) => None,
-        };
-        let given_up = (!stays).then(|| intent.clone());
-        let facts = vec![Body::Withdraw(withdrawal)];
-        let draft = Draft { facts, refused_name, given_up, next_round, ..Draft::default() };
-        self.registry.write(None, keys.clone(), draft).await?;
-        if stays {
-            return Ok(Progress::WaitsForOthers);
-        }
-        self.note_lost(name).await?;
-        Ok(Progress::Done)
-    }
-
-    /// Whether a staged claim was dated by a clock that was set back since. No witness signs it, so it is claimed again.
-    fn is_dated_ahead(&self, staged: &Entry) -> bool {
-        let has_receipts = !self.known_receipts(staged).is_empty();
-        let Ok(Body::Claim(claim)) = Body::of(&self.context.network.topic, staged) else { return false };
-        let skew = self.context.network.history().genesis().parameters.skew;
-        !has_receipts && claim.at > self.context.now().plus(skew)
-    }
-
-    /// The name can't be had: the staged claim enters the log without effect, and the person is told.
-    async fn give_up_intent(&self, entry: &Entry, intent: &Intent, name: &ClaimedName) -> Result<(), Failure> {
-        let refused = match name {
-            ClaimedName::Username(name) => Some(RefusedName { name: name.to_string() }),
-            ClaimedName::Module(_) => None,
-        };
-        self.registry.admit_staged(entry, Vec::new(), Some(intent), refused).await?;
-        self.note_lost(name).await
-    }
-
-    /// Says that a name can't be had, and drops what was wanted under it.
-    async fn note_lost(&self, name: &ClaimedName) -> Result<(), Failure> {
-        match name {
-            ClaimedName::Username(name) => {
-                if let Some(own) = self.keys.identity() {
-                    let lost = refused_name(&self.registry.read_model(), own, name);
-                    self.context.emit(&Event::NameLost { lost });
-                }
-                Ok(())
-            }
-            ClaimedName::Module(name) => self.drop_releases_of(name).await,
-        }
-    }
-
-    /// Releases of a module whose name is another's are not wanted any more.
-    async fn drop_releases_of(&self, module: &ModuleName) -> Result<(), Failure> {
-        let mut settings = Rc::unwrap_or_clone(self.keys.settings());
-        let is_of = |body: &[u8]| Release::decode_alone(body).is_ok_and(|one| one.module.folded() == module.folded());
-        settings.intents.retain(|intent| !matches!(intent, Intent::Release(body) if is_of(body)));
-        self.keys.save_settings(settings).await?;
-        self.context.emit(&Event::ModulesChanged { names: vec![module.to_string()] });
-        Ok(())
-    }
-
-    /// Signs a release under the claim by which the module's name is held now.
-    async fn release(&self, keys: &Keys, intent: &Intent, body: &[u8]) -> Result<Progress, Failure> {
-        let _one_at_a_time = self.registry.begin_write().await;
-        let release = Release::decode_alone(body).ok();
-        let is_of = |name: &ModuleName| release.as_ref().is_some_and(|one| one.module.folded() == name.folded());
-        if self.keys.settings().intents.iter().any(|other| matches!(other, Intent::Module(name) if is_of(name))) {
-            return Ok(Progress::WaitsForOthers);
-        }
-        let facts: Vec<Body> = release
-            .and_then(|release| {
-                let name = (NameKind::Module, release.module.folded());
-                let read_model = self.registry.read_model();
-                let held = read_model.name_state(&name)?.holder()?;
-                let under = held.tenure.claim;
-                let is_own = held.tenure.holder == keys.did();
-                is_own.then(|| Body::Release(Box::new(Release { under, at: self.context.now(), ..release })))
-            })
-            .into_iter()
-            .collect();
-        self.keys.drop_intent(intent).await?;
-        self.registry.write(None, keys.clone(), Draft::of_facts(facts)).await?;
-        Ok(Progress::Done)
-    }
-
-    /// Finishes what this identity announced, once the hold has passed and if nobody objected.
-    async fn finish_announced(&self, keys: &Keys) -> Result<(), Failure> {
-        let Some(key) = self.registry.identity_key(keys) else { return Ok(()) };
-        let now = self.context.now();
-        let due = self.open_announcements(&keys.did()).into_iter().filter(|one| one.finish_from <= now);
-        for Announcement { entry, ends, .. } in due.collect::<Vec<_>>() {
-            let statement = Statement::Finish(Finish { announced: entry, ends });
-            let signed = SignedStatement::sign(&self.context.network.topic, keys.did(), &key, statement);
-            let finish = Body::Statement(Box::new(signed), DeviceList::default());
-            let _one_at_a_time = self.registry.begin_write().await;
-            self.registry.write(None, keys.clone(), Draft::of_facts(vec![finish])).await?;
-        }
-        Ok(())
-    }
-
-    /// What this identity announced, that counts, and that nothing has answered yet.
-    fn open_announcements(&self, did: &Did) -> Vec<Announcement> {
-        let read_model = self.registry.read_model();
-        let registry = read_model.registry();
-        let hold = registry.history().genesis().parameters.hold;
-        let Some(present) = registry.standing(did).map(|standing| standing.link) else { return Vec::new() };
-        let own = registry.facts().by_identity(did).filter(|fact| Counts::counts(registry, fact));
-        let open = own.filter_map(|fact| {
-            // What an earlier key announced is over.
-            let Body::Statement(signed, _) = &fact.body else { return None };
-            let ends = match &signed.statement {
-                Statement::GiveUp(give_up) => *give_up.claim.digest(),
-                Statement::NewWords(words) if words.before == present.digest => words.before,
-                _ => return None,
-            };
-            if signed.key != present.key {
-                return None;
-            }
-            let finish_from = registry.witnessed_at(&fact.id)?.plus(hold);
-            let answers = registry.facts().finishes_of(&fact.id).chain(registry.facts().vetoes_of(&fact.id));
-            let mut answers = answers.filter(|answer| answer.did == *did);
-            answers.next().is_none().then_some(Announcement { entry: fact.id, ends, finish_from })
-        });
-        open.collect()
-    }
-
     /// Returns how long to wait before asking again: until a hold has passed or a refused entry may be shown again, and
     /// never longer than [`COLLECT_EVERY`].
     pub(crate) fn pause(&self) -> Duration {
@@ -613,7 +339,8 @@ impl Witnessing {
         let did = keys.did();
         let own = registry.facts().by_identity(&did).filter(|fact| {
             fact.log == keys.facts_log()
-                && is_witnessed(&fact.body)
+                // Witnesses sign what takes slots.
+                && !slots_of(fact.log, fact.seq, &fact.body).is_empty()
                 && registry.is_kept(fact)
                 && !Counts::counts(registry, fact)
                 && refused.get(&fact.id).is_none_or(|(_, again)| *again <= now)
@@ -647,13 +374,4 @@ async fn send(mesh: &MeshHandle, relay: NetPeerId, request: &[u8]) -> Option<Vec
 /// The peer id at the end of a relay's address.
 fn peer_of(address: &str) -> Option<NetPeerId> {
     address.rsplit_once("/p2p/")?.1.parse().ok()
-}
-
-/// Whether witnesses sign facts of this kind.
-fn is_witnessed(body: &Body) -> bool {
-    match body {
-        Body::Claim(_) | Body::Release(_) | Body::Mark(_) | Body::Veto(_) | Body::Grant(_) | Body::Revoke(_) => true,
-        Body::Statement(signed, _) => !matches!(signed.statement, Statement::DeviceAdd(_) | Statement::DeviceRevoke(_)),
-        _ => false,
-    }
 }

@@ -4,6 +4,7 @@
 
 pub(crate) mod backup_gate;
 mod events;
+mod gate;
 pub mod invalidation;
 mod live;
 mod lock_gate;

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
 
-use crate::app_state::backup_gate::BackupGate;
+use crate::app_state::backup_gate::{self, BackupGate};
 use crate::model::sentences::explain;
 use gen_registry_api::client::Client;
 use gen_registry_api::*;
@@ -202,7 +202,7 @@ impl GenRegistry {
     /// Returns an encrypted backup file, once the person has chosen its passphrase in a dialog of the page.
     #[wasm_bindgen(js_name = exportBackup)]
     pub async fn export_backup(&self) -> Result<Uint8Array, JsValue> {
-        let file = self.backup_gate.ask().await.map_err(to_error)?;
+        let file = backup_gate::ask(self.backup_gate).await.map_err(to_error)?;
         Ok(Uint8Array::from(file.bytes.as_slice()))
     }
 

@@ -6,7 +6,7 @@ import { execFileSync } from "node:child_process";
 import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { Browser, GONE, Server, apiValue, eventually, eventuallyReady, fillStore, storedBytes, storedKeys } from "../e2e/harness.mjs";
+import { Browser, GONE, Server, apiValue, eventually, eventuallyReady, fillStore, memoryOf, storedBytes, storedKeys, watchCost } from "../e2e/harness.mjs";
 
 /** The folder that `elder FOLDER YEARS` wrote. */
 const ELDER = process.env.ELDER;
@@ -23,6 +23,7 @@ async function watched(address) {
   const browser = await Browser.start(story);
   browser.allow(...GONE);
   const page = await browser.context.newPage();
+  await watchCost(page);
   await page.addInitScript(() => {
     globalThis.connections = [];
     globalThis.RTCPeerConnection = class extends RTCPeerConnection {
@@ -31,18 +32,6 @@ async function watched(address) {
         globalThis.connections.push(this);
       }
     };
-    for (const way of ["instantiate", "instantiateStreaming"]) {
-      const original = WebAssembly[way].bind(WebAssembly);
-      WebAssembly[way] = async (...values) => {
-        const made = await original(...values);
-        globalThis.wasmMemory ??= (made.instance ?? made).exports.memory;
-        return made;
-      };
-    }
-    globalThis.longest = 0;
-    new PerformanceObserver((list) => {
-      for (const entry of list.getEntries()) globalThis.longest = Math.max(globalThis.longest, entry.duration);
-    }).observe({ type: "longtask", buffered: true });
   });
   await page.goto(address);
   await eventuallyReady(page);
@@ -78,13 +67,8 @@ async function resident(browser) {
 
 /** Of one page: its JavaScript after a collection, its WebAssembly, which never shrinks, and the whole process. */
 async function measure({ browser, page }) {
-  const session = await page.context().newCDPSession(page);
-  await session.send("HeapProfiler.collectGarbage");
-  const figures = await page.evaluate(() => ({
-    script: performance.memory.usedJSHeapSize, wasm: globalThis.wasmMemory.buffer.byteLength, longest: globalThis.longest,
-  }));
-  await session.detach();
-  return { ...figures, fetched: await received(page), process: await resident(browser) };
+  const longest = await page.evaluate(() => Math.max(0, ...globalThis.tasks));
+  return { ...await memoryOf(page), longest, fetched: await received(page), process: await resident(browser) };
 }
 
 /** What a page keeps of what she says of modules; the rest of the record says when it came. */

@@ -369,12 +369,53 @@ export async function eventuallyKnowsName(page, name) {
   return eventually(`${name} is known`, () => apiValue(page, "lookupUsername", name));
 }
 
+// ---- what a page costs ----
+
+/** Has a page note its long tasks (`tasks`, in ms) and its memory from the start. Call it before the page is opened. */
+export async function watchCost(page) {
+  await page.addInitScript(() => {
+    globalThis.tasks = [];
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries()) globalThis.tasks.push(entry.duration);
+    }).observe({ type: "longtask", buffered: true });
+    for (const way of ["instantiate", "instantiateStreaming"]) {
+      const original = WebAssembly[way].bind(WebAssembly);
+      WebAssembly[way] = async (...values) => {
+        const made = await original(...values);
+        globalThis.wasmMemory ??= (made.instance ?? made).exports.memory;
+        return made;
+      };
+    }
+  });
+}
+
+/** Bytes of a watched page: its JavaScript after a collection, and its WebAssembly, which never shrinks. */
+export async function memoryOf(page) {
+  const session = await page.context().newCDPSession(page);
+  await session.send("HeapProfiler.collectGarbage");
+  const bytes = await page.evaluate(() => ({
+    script: performance.memory.usedJSHeapSize, wasm: globalThis.wasmMemory.buffer.byteLength,
+  }));
+  await session.detach();
+  return bytes;
+}
+
 // ---- the store, seen from outside ----
 
 /** The name of the database of the profile that the page has open. */
 export async function profileDatabase(page) {
   const { topic } = await apiValue(page, "getNetwork");
   return `gen-registry-${topic}`;
+}
+
+/** Deletes the profile's database under the page that has it open. */
+export async function deleteDatabase(page) {
+  const outcome = await page.evaluate((name) => new Promise((resolve) => {
+    const request = indexedDB.deleteDatabase(name);
+    request.onsuccess = () => resolve("deleted");
+    request.onerror = () => resolve("failed");
+  }), await profileDatabase(page));
+  assert.equal(outcome, "deleted");
 }
 
 /** Puts the first `people` of the built crowd into the profile's store, beside the app. Reload the page afterwards. */

@@ -6,8 +6,8 @@ import http from "node:http";
 import path from "node:path";
 import { test } from "node:test";
 import {
-  Browser, DIST, GONE, PATIENCE, Server, api, apiValue, eventually, eventuallyKnowsName, eventuallyReady,
-  profileDatabase, storedKeys,
+  Browser, DIST, GONE, PATIENCE, Server, api, apiValue, eventually, eventuallyKnowsName, eventuallyReady, memoryOf,
+  profileDatabase, storedKeys, watchCost,
 } from "./harness.mjs";
 
 /** The rule that each act breaks, as `/network` shows it; each attacker has a fresh key and is disconnected. */
@@ -43,20 +43,7 @@ async function attackers(t) {
 /** A page whose long tasks and memory are measured from the start. */
 async function watched(browser, url) {
   const page = await browser.context.newPage();
-  await page.addInitScript(() => {
-    globalThis.tasks = [];
-    new PerformanceObserver((list) => {
-      for (const entry of list.getEntries()) globalThis.tasks.push(entry.duration);
-    }).observe({ type: "longtask", buffered: true });
-    for (const way of ["instantiate", "instantiateStreaming"]) {
-      const original = WebAssembly[way].bind(WebAssembly);
-      WebAssembly[way] = async (...values) => {
-        const made = await original(...values);
-        globalThis.wasmMemory ??= (made.instance ?? made).exports.memory;
-        return made;
-      };
-    }
-  });
+  await watchCost(page);
   await page.goto(url);
   await eventuallyReady(page);
   return page;
@@ -64,11 +51,8 @@ async function watched(browser, url) {
 
 /** Of the WebAssembly and of JavaScript, after a collection. */
 async function memory(page) {
-  const session = await page.context().newCDPSession(page);
-  await session.send("HeapProfiler.collectGarbage");
-  const mib = await page.evaluate(() => (globalThis.wasmMemory.buffer.byteLength + performance.memory.usedJSHeapSize) / 1048576);
-  await session.detach();
-  return mib;
+  const { script, wasm } = await memoryOf(page);
+  return (script + wasm) / 1048576;
 }
 
 /** Clicks through the app; the longest wait for an answer and the longest task meanwhile. */

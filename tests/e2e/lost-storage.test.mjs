@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  Browser, Server, api, apiValue, eventually, eventuallyKnowsName, eventuallyReady, exportBackup, profileDatabase, startUser,
+  Browser, Server, api, apiValue, deleteDatabase, eventually, eventuallyKnowsName, eventuallyReady, exportBackup, startUser,
   storedBytes, storedKeys,
 } from "./harness.mjs";
 
@@ -159,12 +159,7 @@ test("when another page of the site deletes the database, nothing speaks of a ne
   const page = await browser.open(server.origin);
   await apiValue(page, "setupUser", "heidi");
   const before = await apiValue(page, "whoami");
-  const outcome = await page.evaluate((name) => new Promise((resolve) => {
-    const request = indexedDB.deleteDatabase(name);
-    request.onsuccess = () => resolve("deleted");
-    request.onerror = () => resolve("failed");
-  }), await profileDatabase(page));
-  assert.equal(outcome, "deleted", "the database was really deleted");
+  await deleteDatabase(page);
   await lostBar(page).waitFor();
   assert.equal(await page.getByTestId("reload-bar").count(), 0);
   assert.deepEqual(await storedKeys(page, "keys"), ["identity"]);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  Browser, Server, apiValue, eventually, exportBackup, isWriter, profileDatabase, showWords, storedBytes,
+  Browser, Server, apiValue, deleteDatabase, eventually, exportBackup, isWriter, profileDatabase, showWords, storedBytes,
   storedKeys,
 } from "./harness.mjs";
 
@@ -111,9 +111,7 @@ test("words, passphrases and backups cross no channel: the tab that needs them b
   // A tab that ceased to write has nothing that it could write into an emptied store, beside the one that does.
   const before = await apiValue(first, "whoami");
   assert.equal(before.profile.bio, "from the second tab");
-  await first.evaluate((name) => new Promise((resolve) => {
-    indexedDB.deleteDatabase(name).onsuccess = resolve;
-  }), await profileDatabase(first));
+  await deleteDatabase(first);
   await first.getByTestId("storage-lost-bar").waitFor();
   await eventually("it is written again", async () => (await storedKeys(first, "changes")).length === before.changes);
   const after = await apiValue(first, "whoami");

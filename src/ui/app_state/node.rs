@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::lock_gate::LockGate;
+use super::lock_gate::{LockGate, guard};
 use gen_registry_api::client::Client;
 
 /// Commands through it ask for the passphrase and try again when the key is locked.
@@ -17,7 +17,7 @@ impl NodeAccess {
     /// Puts a gate before the client.
     pub fn new(client: Client) -> Self {
         let gate = LockGate::new();
-        Self { client: StoredValue::new_local(gate.guard(client)), gate }
+        Self { client: StoredValue::new_local(guard(gate, client)), gate }
     }
 
     /// A handle that may be moved into a task.

@@ -17,7 +17,7 @@ pub fn UnlockDialog() -> impl IntoView {
     Effect::new(move |before: Option<bool>| {
         let now = open.get();
         if before == Some(true) && !now {
-            app_state.node.gate.settle(false);
+            app_state.node.gate.settle(None);
         }
         now
     });
@@ -25,7 +25,7 @@ pub fn UnlockDialog() -> impl IntoView {
         <Modal open id="unlock-title" title="Unlock your key" testid="unlock">
             <UnlockForm
                 id="unlock-passphrase"
-                done=Callback::new(move |()| app_state.node.gate.settle(true))
+                done=Callback::new(move |()| app_state.node.gate.settle(Some(())))
                 leave=Callback::new(move |()| open.set(false))
             />
         </Modal>
