@@ -15,7 +15,7 @@ mod detail;
 mod documents;
 mod holders;
 mod restore;
-mod summary;
+mod states;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -36,7 +36,8 @@ use crate::time::Timestamp;
 pub use detail::{Ask, Detail, KNOWN_PLACES_MAX, LogState};
 pub use holders::KnownHolder;
 use holders::KnownHolders;
-pub use summary::Summary;
+use states::StatesCell;
+pub use states::{State, States, place_of};
 
 /// Everything one node knows of one network.
 pub struct Registry {
@@ -55,6 +56,7 @@ pub struct Registry {
     facts: Facts,
     confirmations: Confirmations,
     holders: KnownHolders,
+    states: StatesCell,
     /// Whether what is admitted was verified, stored and remembered before.
     is_restoring: bool,
 }
@@ -98,6 +100,7 @@ impl Registry {
             facts: Facts::default(),
             confirmations: Confirmations::default(),
             holders: KnownHolders::default(),
+            states: StatesCell::default(),
             is_restoring: false,
         }
     }
@@ -207,6 +210,7 @@ impl Registry {
             return Err(OpeningError::OtherDevice.into());
         }
         let did = opening.did();
+        self.touch(did);
         let received = match self.chain_of(log, &did).admit(entry.signed_header(), operations)? {
             Admitted::Extended | Admitted::OnPath { .. } => Received::Kept,
             Admitted::Known => Received::Known,
@@ -281,6 +285,7 @@ impl Registry {
         add_statements(statements, &opening);
         self.authorities.entry(did).or_default().insert(log.opening);
         self.openings.insert(log.opening, opening);
+        self.touch(did);
         self.opening_entries.insert(log.opening, entry.id());
         self.end_logs(&did);
         Ok(true)
@@ -354,6 +359,7 @@ impl Registry {
         // A rotation may have counted by such receipts, too.
         let identities: Vec<Did> = self.authorities.keys().copied().collect();
         identities.iter().for_each(|did| self.end_logs(did));
+        self.touch_all();
         Ok(())
     }
 
@@ -361,6 +367,7 @@ impl Registry {
     pub fn note_fork(&mut self, proof: ForkProof) -> bool {
         let (log, seq) = (proof.log(), proof.seq());
         let Some(did) = self.opening(&log).map(Opening::did) else { return false };
+        self.touch(did);
         self.chain_of(log, &did).note_fork(seq);
         let is_lower = self.forks.get(&log).is_none_or(|known| {
             let ids = |proof: &ForkProof| proof.headers().map(SignedHeader::id);
@@ -376,6 +383,7 @@ impl Registry {
     fn reconsider(&mut self, entry: &EntryId) {
         let Some(fact) = self.facts.get(entry) else { return };
         let (did, name, changes_keys) = (fact.did, name_of(fact), fact.statement().is_some());
+        self.touch(did);
         name.into_iter().for_each(|name| self.notice_holder(name));
         if changes_keys {
             self.end_logs(&did);

@@ -10,7 +10,7 @@ use std::time::Instant;
 use gen_registry_core::keys::Did;
 use gen_registry_core::name::{NameKind, Username};
 use gen_registry_core::outcome::NameOutcome;
-use gen_registry_core::registry::Summary;
+use gen_registry_core::registry::State;
 
 use crate::support::simulator::{Faults, Traffic};
 use crate::support::swarm::Swarm;
@@ -46,7 +46,7 @@ struct Figures {
 }
 
 /// The state of every identity at a node, by which two nodes are compared.
-fn state(swarm: &Swarm, id: usize) -> Vec<Summary> {
+fn state(swarm: &Swarm, id: usize) -> Vec<State> {
     swarm.node(id).known().summaries()
 }
 

@@ -36,5 +36,6 @@ impl Registry {
         self.notice_holders_without_a_record();
         let identities: Vec<Did> = self.authorities.keys().copied().collect();
         identities.iter().for_each(|did| self.end_logs(did));
+        self.touch_all();
     }
 }

@@ -32,12 +32,14 @@
 
 pub mod budget;
 pub mod pieces;
+mod ring;
 pub mod wire;
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
-use negentropy::{Id, Negentropy, NegentropyStorageVector};
+use negentropy::Id;
 
 use crate::digest::Digest;
 use crate::keys::Did;
@@ -48,6 +50,7 @@ use crate::sync::exchange::budget::Budget;
 use crate::sync::rejection::Rejection;
 use crate::time::Timestamp;
 pub use pieces::{Outcome, Part, admit, load_answer, plan_answer};
+use ring::Ring;
 use wire::{ASKS_MAX, BESIDE_MAX, Hello, Message, PAGE_MAX_BYTES, Piece, WANT_MAX, detail_weight};
 
 /// The most bytes of a frame of the comparison.
@@ -58,6 +61,9 @@ pub const STEPS_MAX: usize = 256;
 pub const PENDING_MAX_BYTES: usize = 8 * 1024 * 1024;
 /// The sum of marks at which an exchange ends.
 pub const MARKS_MAX: u32 = 100;
+
+/// All places on the ring of identities.
+const WHOLE: RangeInclusive<u64> = 0..=u64::MAX;
 
 /// Input of an exchange from its host.
 #[derive(Clone, Debug)]
@@ -106,9 +112,6 @@ pub struct Exchange {
     round: u64,
     steps: usize,
     is_compared: bool,
-    machine: Option<Negentropy<'static, NegentropyStorageVector>>,
-    /// Of which identity a state is, as it was when the round began.
-    states: HashMap<Digest, Did>,
     /// What the peer has of identities of which something is missing here.
     pending: BTreeMap<Did, Detail>,
     pending_bytes: usize,
@@ -138,8 +141,6 @@ impl Exchange {
             round: 0,
             steps: 0,
             is_compared: true,
-            machine: None,
-            states: HashMap::new(),
             pending: BTreeMap::new(),
             pending_bytes: 0,
             asked: None,
@@ -221,29 +222,18 @@ impl Exchange {
         if !self.has_greeted || self.is_busy() || !self.is_initiator {
             return Ok(());
         }
-        self.start_round(self.round + 1, registry)?;
-        let machine = self.machine.as_mut().ok_or(Rejection::OutOfOrder)?;
-        let frame = machine.initiate().map_err(|_| Rejection::Comparison)?;
+        self.start_round(self.round + 1);
+        let states = registry.states();
+        let frame = Ring::of(&states, &WHOLE).machine()?.initiate().map_err(|_| Rejection::Comparison)?;
         let round = self.round;
         self.send(Message::Compare { round, frame });
         Ok(())
     }
 
-    fn start_round(&mut self, round: u64, registry: &Registry) -> Result<(), Rejection> {
+    fn start_round(&mut self, round: u64) {
         (self.round, self.steps, self.is_compared) = (round, 0, false);
-        (self.has_sent_done, self.has_received_done, self.has_synced, self.due) = (false, false, false, 0);
         // What news led to is still fetched: only the comparison begins again.
-        self.states.clear();
-        let summaries = registry.summaries();
-        let mut storage = NegentropyStorageVector::with_capacity(summaries.len());
-        for summary in summaries {
-            let id = summary.id();
-            storage.insert(summary.place(), Id::from_byte_array(*id.as_bytes())).map_err(|_| Rejection::Comparison)?;
-            self.states.insert(id, summary.did);
-        }
-        storage.seal().map_err(|_| Rejection::Comparison)?;
-        self.machine = Some(Negentropy::owned(storage, FRAME_MAX_BYTES).map_err(|_| Rejection::Comparison)?);
-        Ok(())
+        (self.has_sent_done, self.has_received_done, self.has_synced, self.due) = (false, false, false, 0);
     }
 
     fn receive(&mut self, message: Message, registry: &Registry, now: Timestamp) -> Result<(), Rejection> {
@@ -267,7 +257,9 @@ impl Exchange {
             }
             Message::WantOf(dids) => self.offer(dids, registry, false),
             Message::Want(states) => {
-                let dids: Vec<Did> = states.iter().filter_map(|state| self.states.get(state)).copied().collect();
+                let known = registry.states();
+                let dids: Vec<Did> = states.iter().filter_map(|state| known.identity_of(state)).collect();
+                drop(known);
                 let is_answer = !self.is_initiator;
                 self.offer(dids, registry, is_answer);
             }
@@ -315,34 +307,28 @@ impl Exchange {
 
     fn compare(&mut self, round: u64, frame: &[u8], registry: &Registry) -> Result<(), Rejection> {
         if !self.is_initiator && round == self.round + 1 && !self.is_busy() {
-            self.start_round(round, registry)?;
+            self.start_round(round);
         }
         self.steps += 1;
         if round != self.round || self.steps > STEPS_MAX || self.is_initiator && self.is_compared {
             return Err(Rejection::OutOfOrder);
         }
-        let machine = self.machine.as_mut().ok_or(Rejection::OutOfOrder)?;
         if !self.is_initiator {
-            let frame = machine.reconcile(frame).map_err(|_| Rejection::Comparison)?;
+            let states = registry.states();
+            let frame = Ring::of(&states, &WHOLE).machine()?.reconcile(frame).map_err(|_| Rejection::Comparison)?;
             self.is_compared = true;
             self.send(Message::Compare { round, frame });
             return Ok(());
         }
-        let (mut have, mut need) = (Vec::new(), Vec::new());
-        let next = machine.reconcile_with_ids(frame, &mut have, &mut need).map_err(|_| Rejection::Comparison)?;
+        let Compared { next, offered, wanted } = go_on_comparing(registry, frame)?;
         self.is_compared = next.is_none();
         if let Some(frame) = next {
             self.send(Message::Compare { round, frame });
         }
-        // The crate gives them in the order of a randomly seeded map; a replayed run must not depend on that.
-        let sorted =
-            |ids: Vec<Id>| ids.into_iter().map(|id| Digest::from_bytes(id.to_bytes())).collect::<BTreeSet<_>>();
-        let want: Vec<Digest> = sorted(need).into_iter().collect();
-        for states in want.chunks(WANT_MAX) {
+        for states in wanted.chunks(WANT_MAX) {
             self.due += 1;
             self.send(Message::Want(states.to_vec()));
         }
-        let offered = sorted(have).iter().filter_map(|state| self.states.get(state)).copied().collect();
         self.offer(offered, registry, false);
         self.finish();
         Ok(())
@@ -463,6 +449,29 @@ impl Exchange {
             self.outputs.push(Output::Synced);
         }
     }
+}
+
+/// What the initiator of a comparison learned from one frame.
+struct Compared {
+    /// The next frame, if the comparison goes on.
+    next: Option<Vec<u8>>,
+    /// Identities in states that only this side has.
+    offered: Vec<Did>,
+    /// States that only the other side has.
+    wanted: Vec<Digest>,
+}
+
+fn go_on_comparing(registry: &Registry, frame: &[u8]) -> Result<Compared, Rejection> {
+    let states = registry.states();
+    let ring = Ring::of(&states, &WHOLE);
+    let mut machine = ring.machine()?;
+    machine.set_initiator();
+    let (mut have, mut need) = (Vec::new(), Vec::new());
+    let next = machine.reconcile_with_ids(frame, &mut have, &mut need).map_err(|_| Rejection::Comparison)?;
+    // The crate gives them in the order of a randomly seeded map; a replayed run must not depend on that.
+    let sorted = |ids: Vec<Id>| ids.into_iter().map(|id| Digest::from_bytes(id.to_bytes())).collect::<BTreeSet<_>>();
+    let offered = sorted(have).iter().filter_map(|state| states.identity_of(state)).collect();
+    Ok(Compared { next, offered, wanted: sorted(need).into_iter().collect() })
 }
 
 /// A detail in parts of which each has as much as one message may.

@@ -188,7 +188,7 @@ impl Case {
 
     /// Delivers everything in random order, in pieces, until nothing is new. What contested names come to depends on what a
     /// replica knew before, so those are left out by the caller.
-    fn deliver(&mut self, seen: &mut Vec<(Vec<Summary>, Verdict)>) -> Registry {
+    fn deliver(&mut self, seen: &mut Vec<(Vec<State>, Verdict)>) -> Registry {
         let mut registry = Registry::new(self.history.clone());
         let mut items = self.items.clone();
         loop {
@@ -198,6 +198,7 @@ impl Case {
                 self.give(&mut registry, item);
             }
             seen.push((registry.summaries(), self.verdict(&registry)));
+            assert_eq!(registry.summaries(), registry.computed_states(), "nothing changes behind its digest");
             if self.random.random_bool(0.2) {
                 break;
             }
@@ -218,7 +219,7 @@ impl Case {
 
 /// What a replica has, and what it fetches next. A log that is fetched backwards from its end does not get longer with
 /// each entry.
-fn state(registry: &Registry) -> (Vec<Summary>, Vec<Option<EntryId>>) {
+fn state(registry: &Registry) -> (Vec<State>, Vec<Option<EntryId>>) {
     (registry.summaries(), registry.chains.values().map(Chain::wanted).collect())
 }
 

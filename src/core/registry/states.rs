@@ -1,0 +1,177 @@
+//! What two replicas compare: one digest for each identity, over the length and head of each of its logs and over what is
+//! held beside them. Equal digests mean equal registries.
+//!
+//! Digests are computed when they are asked for, and again only once something of their identity has changed. All
+//! comparisons that are under way share them, so a round costs no walk through the registry.
+
+use std::cell::{Ref, RefCell};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+
+use crate::canonical::Encoder;
+use crate::digest::Digest;
+use crate::keys::Did;
+use crate::log::End;
+use crate::registry::Registry;
+use crate::standing::Statements;
+
+const DOMAIN: &str = "gen-registry/summary/v2";
+/// How many digests of before are still known as their identity's: a peer may ask for one that it was given in the round
+/// that is under way.
+const REPLACED_MAX: usize = 8_192;
+
+/// The state of one identity at one replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct State {
+    /// The place on the ring of identities, in whose order states are compared.
+    pub place: u64,
+    /// Names the state: the same for replicas that have the same of the identity.
+    pub digest: Digest,
+}
+
+/// The states of all identities of which one replica has anything.
+#[derive(Debug, Default)]
+pub struct States {
+    /// In their order.
+    sorted: Vec<State>,
+    digests: HashMap<Did, Digest>,
+    identities: HashMap<Digest, Did>,
+    /// Digests of before that are still in `identities`, oldest first.
+    replaced: VecDeque<Digest>,
+    /// Identities of which something changed since their digest was computed.
+    changed: BTreeSet<Did>,
+}
+
+/// The place of an identity on the ring: its first 8 bytes, big-endian.
+pub fn place_of(did: &Did) -> u64 {
+    let bytes = did.as_bytes();
+    u64::from_be_bytes(bytes[..8].try_into().expect("8 bytes"))
+}
+
+impl States {
+    /// All states, in their order.
+    pub fn sorted(&self) -> &[State] {
+        &self.sorted
+    }
+
+    /// Whose state a digest names, or named until lately.
+    pub fn identity_of(&self, digest: &Digest) -> Option<Did> {
+        self.identities.get(digest).copied()
+    }
+
+    /// Notes that something of an identity changed.
+    pub(super) fn touch(&mut self, did: Did) {
+        self.changed.insert(did);
+    }
+
+    /// Takes the digests of the identities that changed.
+    fn replace(&mut self, computed: Vec<(Did, Digest)>) {
+        let mut gone = HashSet::new();
+        let known = self.sorted.len();
+        for (did, digest) in computed {
+            let before = self.digests.insert(did, digest);
+            if before == Some(digest) {
+                continue;
+            }
+            if let Some(before) = before {
+                gone.insert(before);
+                self.replaced.push_back(before);
+            }
+            self.identities.insert(digest, did);
+            self.sorted.push(State { place: place_of(&did), digest });
+        }
+        if self.sorted.len() == known {
+            return;
+        }
+        if !gone.is_empty() {
+            self.sorted.retain(|state| !gone.contains(&state.digest));
+        }
+        // Most are in order already, which a stable sort makes use of.
+        self.sorted.sort();
+        while self.replaced.len() > REPLACED_MAX {
+            let oldest = self.replaced.pop_front();
+            self.forget(oldest);
+        }
+    }
+
+    /// Forgets a digest of before, unless it is one of now again.
+    fn forget(&mut self, digest: Option<Digest>) {
+        let Some(digest) = digest else { return };
+        let is_present = self.identities.get(&digest).is_some_and(|did| self.digests.get(did) == Some(&digest));
+        if !is_present {
+            self.identities.remove(&digest);
+        }
+    }
+}
+
+impl Registry {
+    /// The states of all identities, as they are now.
+    pub fn states(&self) -> Ref<'_, States> {
+        let changed = std::mem::take(&mut self.states.borrow_mut().changed);
+        if !changed.is_empty() {
+            let known = changed.into_iter().filter(|did| self.authorities.contains_key(did));
+            let computed = known.map(|did| (did, self.compute_digest(&did))).collect();
+            self.states.borrow_mut().replace(computed);
+        }
+        self.states.borrow()
+    }
+
+    /// The digest over everything that is kept of an identity.
+    pub fn digest_of(&self, did: &Did) -> Digest {
+        let known = {
+            let states = self.states.borrow();
+            states.digests.get(did).copied().filter(|_| !states.changed.contains(did))
+        };
+        known.unwrap_or_else(|| self.compute_digest(did))
+    }
+
+    /// Notes that something of an identity changed.
+    pub(super) fn touch(&mut self, did: Did) {
+        self.states.get_mut().touch(did);
+    }
+
+    /// Notes that something of every identity may have changed.
+    pub(super) fn touch_all(&mut self) {
+        let all: Vec<Did> = self.authorities.keys().copied().collect();
+        self.states.get_mut().changed.extend(all);
+    }
+
+    fn compute_digest(&self, did: &Did) -> Digest {
+        let mut encoder = Encoder::new().text(DOMAIN).fixed(did.as_bytes());
+        for opening in self.authorities.get(did).into_iter().flatten() {
+            encoder = encoder.byte(1).fixed(opening.as_bytes());
+        }
+        for (statement, key) in self.statements.get(did).into_iter().flat_map(Statements::signed) {
+            encoder = encoder.byte(2).fixed(statement.as_bytes()).fixed(key.as_bytes());
+        }
+        for (log, chain) in self.logs_of(did) {
+            encoder = encoder.byte(3).fixed(log.opening.as_bytes()).integer(log.number.into()).integer(chain.len());
+            encoder = encoder.fixed(&chain.head().map_or([0; 32], |head| *head.as_bytes()));
+            // Where the owner ended the log, no fork matters any more.
+            if let Some(fork) = chain.fork().filter(|_| chain.end() == End::Open) {
+                encoder = encoder.byte(4).integer(fork);
+            }
+        }
+        for (entry, digest) in self.beside(did) {
+            encoder = encoder.byte(5).fixed(entry.as_bytes()).fixed(digest.as_bytes());
+        }
+        Digest::of(&encoder.finish())
+    }
+
+    /// The states of all identities, to be compared with another registry's.
+    #[cfg(any(test, feature = "actors"))]
+    pub fn summaries(&self) -> Vec<State> {
+        self.states().sorted().to_vec()
+    }
+
+    /// Every state, computed anew.
+    #[cfg(any(test, feature = "actors"))]
+    pub fn computed_states(&self) -> Vec<State> {
+        let state = |did: &Did| State { place: place_of(did), digest: self.compute_digest(did) };
+        let mut states: Vec<State> = self.authorities.keys().map(state).collect();
+        states.sort();
+        states
+    }
+}
+
+/// The cell in which a registry has its states.
+pub(super) type StatesCell = RefCell<States>;
