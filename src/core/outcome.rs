@@ -263,6 +263,42 @@ impl Facts {
         true
     }
 
+    /// Removes a fact.
+    pub(crate) fn remove(&mut self, id: &EntryId) {
+        let Some(fact) = self.facts.remove(id) else { return };
+        remove_from(&mut self.by_identity, &fact.did, id);
+        for slot in fact.slots() {
+            remove_from(&mut self.slots, &slot.digest(), id);
+        }
+        if let Some(claim) = fact.claim() {
+            remove_from(&mut self.claims, &(claim.name.kind(), claim.name.folded()), id);
+        }
+        if let Some(release) = fact.release()
+            && let Some(versions) = self.releases.get_mut(&release.module.folded())
+        {
+            if let Some(releases) = versions.get_mut(&release.version) {
+                releases.remove(id);
+            }
+            versions.retain(|_, releases| !releases.is_empty());
+            if versions.is_empty() {
+                self.releases.remove(&release.module.folded());
+            }
+        }
+        if let Some(mark) = fact.mark() {
+            remove_from(&mut self.marks, &mark.release, id);
+        }
+        if let Some(give_up) = fact.give_up() {
+            remove_from(&mut self.give_ups, &give_up.claim, id);
+        }
+        if let Some(finish) = fact.finish() {
+            remove_from(&mut self.finishes, &finish.ends, id);
+            remove_from(&mut self.finished, &finish.announced, id);
+        }
+        if let Some(announced) = fact.vetoed() {
+            remove_from(&mut self.vetoes, &announced, id);
+        }
+    }
+
     pub fn get(&self, id: &EntryId) -> Option<&Fact> {
         self.facts.get(id)
     }
@@ -461,6 +497,16 @@ impl NameOutcome {
     /// The finish that a claim of now comes after.
     pub fn last_end(&self) -> Option<EntryId> {
         self.tenures.last().and_then(|tenure| tenure.ended_by)
+    }
+}
+
+/// Removes an entry from what is known under a key, and the key with its last entry.
+fn remove_from<K: std::hash::Hash + Eq>(index: &mut HashMap<K, BTreeSet<EntryId>>, key: &K, id: &EntryId) {
+    if let Some(entries) = index.get_mut(key) {
+        entries.remove(id);
+        if entries.is_empty() {
+            index.remove(key);
+        }
     }
 }
 

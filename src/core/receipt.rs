@@ -204,6 +204,19 @@ impl Confirmations {
         proven.leads(history, &entry) && self.paths.entry(entry).or_default().insert(proven)
     }
 
+    /// Removes what confirms an entry.
+    pub(crate) fn remove(&mut self, entry: &EntryId) {
+        for receipt in self.receipts.remove(entry).unwrap_or_default().into_values() {
+            for slot in receipt.slots {
+                let signed = (receipt.set, receipt.witness, slot);
+                if self.signed.get(&signed) == Some(entry) {
+                    self.signed.remove(&signed);
+                }
+            }
+        }
+        self.paths.remove(entry);
+    }
+
     /// Returns whether an entry is confirmed in the network as this node follows it.
     pub fn is_confirmed(&self, history: &NetworkHistory, entry: &EntryId) -> bool {
         let mut paths = self.paths_of(entry);

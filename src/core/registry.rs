@@ -13,6 +13,7 @@
 
 mod detail;
 mod documents;
+mod eviction;
 mod holders;
 mod restore;
 mod states;
@@ -34,6 +35,7 @@ use crate::statement::{Cut, DeviceList, Statement};
 use crate::time::Timestamp;
 
 pub use detail::{Ask, Detail, KNOWN_PLACES_MAX, LogState};
+pub use eviction::{Evicted, StandingEntry};
 pub use holders::KnownHolder;
 use holders::KnownHolders;
 use states::StatesCell;

@@ -169,6 +169,11 @@ impl Chain {
         self.entries.get(usize::try_from(seq.checked_sub(self.base)?).ok()?).map(|link| link.id)
     }
 
+    /// Every entry that is kept, those on the way to a cut's entry among them.
+    pub fn ids(&self) -> impl Iterator<Item = EntryId> {
+        self.entries.iter().chain(self.path.values()).map(|link| link.id)
+    }
+
     /// The lowest place that is known to be signed twice.
     pub fn fork(&self) -> Option<u64> {
         self.fork

@@ -130,6 +130,20 @@ impl Registry {
         names.iter().for_each(|name| self.settle_holder(name));
     }
 
+    /// Forgets which of these claims are known, and returns what is to be removed from the store.
+    pub(super) fn forget_holders(&mut self, claims: &BTreeSet<EntryId>) -> Vec<KnownHolder> {
+        self.holders.candidates.retain(|_, claim| !claims.contains(claim));
+        let gone: Vec<Place> = {
+            let known = self.holders.known.iter().filter(|(_, claim)| claims.contains(claim));
+            known.map(|(place, _)| place.clone()).collect()
+        };
+        for place in &gone {
+            self.holders.known.remove(place);
+            self.holders.changed.remove(place);
+        }
+        gone.into_iter().map(|(name, after)| KnownHolder { name, after, claim: None }).collect()
+    }
+
     /// Returns what has to be stored of known holders, and forgets that it has.
     pub fn take_changed_holders(&mut self) -> Vec<KnownHolder> {
         let changed = std::mem::take(&mut self.holders.changed);

@@ -63,24 +63,25 @@ impl States {
         self.changed.insert(did);
     }
 
-    /// Takes the digests of the identities that changed.
-    fn replace(&mut self, computed: Vec<(Did, Digest)>) {
+    /// Takes the digests of the identities that changed; `None` of those of which nothing is here any more.
+    fn replace(&mut self, computed: Vec<(Did, Option<Digest>)>) {
         let mut gone = HashSet::new();
-        let known = self.sorted.len();
         for (did, digest) in computed {
-            let before = self.digests.insert(did, digest);
-            if before == Some(digest) {
+            let before = match digest {
+                Some(digest) => self.digests.insert(did, digest),
+                None => self.digests.remove(&did),
+            };
+            if before == digest {
                 continue;
             }
             if let Some(before) = before {
                 gone.insert(before);
                 self.replaced.push_back(before);
             }
-            self.identities.insert(digest, did);
-            self.sorted.push(State { place: place_of(&did), digest });
-        }
-        if self.sorted.len() == known {
-            return;
+            if let Some(digest) = digest {
+                self.identities.insert(digest, did);
+                self.sorted.push(State { place: place_of(&did), digest });
+            }
         }
         if !gone.is_empty() {
             self.sorted.retain(|state| !gone.contains(&state.digest));
@@ -108,8 +109,11 @@ impl Registry {
     pub fn states(&self) -> Ref<'_, States> {
         let changed = std::mem::take(&mut self.states.borrow_mut().changed);
         if !changed.is_empty() {
-            let known = changed.into_iter().filter(|did| self.authorities.contains_key(did));
-            let computed = known.map(|did| (did, self.compute_digest(&did))).collect();
+            let computed = changed.into_iter().map(|did| {
+                let is_here = self.authorities.contains_key(&did);
+                (did, is_here.then(|| self.compute_digest(&did)))
+            });
+            let computed = computed.collect();
             self.states.borrow_mut().replace(computed);
         }
         self.states.borrow()

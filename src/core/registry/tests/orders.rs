@@ -188,7 +188,7 @@ impl Case {
 
     /// Delivers everything in random order, in pieces, until nothing is new. What contested names come to depends on what a
     /// replica knew before, so those are left out by the caller.
-    fn deliver(&mut self, seen: &mut Vec<(Vec<State>, Verdict)>) -> Registry {
+    pub(crate) fn deliver(&mut self, seen: &mut Vec<(Vec<State>, Verdict)>) -> Registry {
         let mut registry = Registry::new(self.history.clone());
         let mut items = self.items.clone();
         loop {
@@ -203,17 +203,27 @@ impl Case {
                 break;
             }
         }
+        self.deliver_again(&mut registry);
+        registry
+    }
+
+    /// Delivers everything in random order until nothing is new.
+    pub(crate) fn deliver_again(&mut self, registry: &mut Registry) {
+        let mut items = self.items.clone();
         // Twice without news: a receipt that comes after its entry counts once the entry comes again.
         let mut unchanged = 0;
         while unchanged < 2 {
-            let before = state(&registry);
+            let before = state(registry);
             items.shuffle(&mut self.random);
             for item in &items {
-                self.give(&mut registry, item);
+                self.give(registry, item);
             }
-            unchanged = if state(&registry) == before { unchanged + 1 } else { 0 };
+            unchanged = if state(registry) == before { unchanged + 1 } else { 0 };
         }
-        registry
+    }
+
+    pub(crate) fn dids(&self) -> [Did; 2] {
+        [self.people[0].did, self.people[1].did]
     }
 }
 
