@@ -54,6 +54,8 @@ pub mod read_model;
 pub mod receipt;
 pub mod registry;
 pub mod resolver;
+pub mod retention;
+pub mod ring;
 pub mod sealing;
 #[cfg(feature = "search")]
 pub mod search;

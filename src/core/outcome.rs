@@ -64,6 +64,8 @@ pub struct Facts {
     /// By the digest of each of their slots.
     slots: HashMap<Digest, BTreeSet<EntryId>>,
     claims: HashMap<NameKey, BTreeSet<EntryId>>,
+    /// By the finish that they come after.
+    claims_after: HashMap<EntryId, BTreeSet<EntryId>>,
     by_identity: HashMap<Did, BTreeSet<EntryId>>,
     give_ups: HashMap<EntryId, BTreeSet<EntryId>>,
     /// By what they end: a claim, or the link before new words.
@@ -241,6 +243,9 @@ impl Facts {
         }
         if let Some(claim) = fact.claim() {
             self.claims.entry((claim.name.kind(), claim.name.folded())).or_default().insert(id);
+            if let Some(after) = claim.after {
+                self.claims_after.entry(after).or_default().insert(id);
+            }
         }
         if let Some(release) = fact.release() {
             let versions = self.releases.entry(release.module.folded()).or_default();
@@ -272,6 +277,7 @@ impl Facts {
         }
         if let Some(claim) = fact.claim() {
             remove_from(&mut self.claims, &(claim.name.kind(), claim.name.folded()), id);
+            claim.after.iter().for_each(|after| remove_from(&mut self.claims_after, after, id));
         }
         if let Some(release) = fact.release()
             && let Some(versions) = self.releases.get_mut(&release.module.folded())
@@ -316,6 +322,11 @@ impl Facts {
     /// The claims of a name, whether they count or not.
     pub fn claims_of<'a>(&'a self, name: &NameKey) -> impl Iterator<Item = &'a Fact> + use<'a> {
         self.claims.get(name).into_iter().flatten().filter_map(|id| self.facts.get(id))
+    }
+
+    /// The claims that come after a finish, whether they count or not.
+    pub fn claims_after(&self, finish: &EntryId) -> impl Iterator<Item = &Fact> {
+        self.claims_after.get(finish).into_iter().flatten().filter_map(|id| self.facts.get(id))
     }
 
     /// The facts with a slot of this digest.

@@ -28,18 +28,19 @@ use crate::log::{
     Admitted, Chain, ChainRejection, End, Entry, EntryId, ForkProof, LogId, Opening, OpeningError, SignedHeader,
 };
 use crate::network::{FollowError, NetworkHistory, SignedSetChange};
-use crate::outcome::{Counts, Fact, Facts, NameKey, NameOutcome, NoEffect, VersionOutcome};
+use crate::outcome::{CHAIN_MAX, Counts, Fact, Facts, NameKey, NameOutcome, NoEffect, VersionOutcome};
 use crate::receipt::{Confirmations, ProvenPath, Receipt};
+use crate::retention::Retention;
 use crate::standing::{Device, DeviceState, Effects, Standing, Statements};
 use crate::statement::{Cut, DeviceList, Statement};
 use crate::time::Timestamp;
 
-pub use detail::{Ask, Detail, KNOWN_PLACES_MAX, LogState};
+pub use detail::{Ask, Detail, KNOWN_PLACES_MAX, LogState, OPENINGS_MAX};
 pub use eviction::{Evicted, StandingEntry};
 pub use holders::KnownHolder;
 use holders::KnownHolders;
 use states::StatesCell;
-pub use states::{State, States, place_of};
+pub use states::{State, States};
 
 /// Everything one node knows of one network.
 pub struct Registry {
@@ -59,6 +60,7 @@ pub struct Registry {
     confirmations: Confirmations,
     holders: KnownHolders,
     states: StatesCell,
+    retention: Retention,
     /// Whether what is admitted was verified, stored and remembered before.
     is_restoring: bool,
 }
@@ -103,6 +105,7 @@ impl Registry {
             confirmations: Confirmations::default(),
             holders: KnownHolders::default(),
             states: StatesCell::default(),
+            retention: Retention::default(),
             is_restoring: false,
         }
     }
@@ -113,6 +116,16 @@ impl Registry {
 
     pub fn history(&self) -> &NetworkHistory {
         &self.history
+    }
+
+    /// Which identities the node keeps. What is here of others is evicted by the node.
+    pub fn retention(&self) -> &Retention {
+        &self.retention
+    }
+
+    /// Changes which identities the node keeps.
+    pub fn retain(&mut self, retention: Retention) {
+        self.retention = retention;
     }
 
     pub fn facts(&self) -> &Facts {
@@ -320,7 +333,9 @@ impl Registry {
             let statements = self.statements.get_mut(&fact.did).expect("its opening was added");
             statements.add(signed, devices, Some(fact.id));
         }
+        let id = fact.id;
         self.facts.add(fact);
+        self.touch_successors(&id);
         name.into_iter().for_each(|name| self.notice_holder(name));
         if is_about_keys {
             self.end_logs(&did);
@@ -385,10 +400,29 @@ impl Registry {
     fn reconsider(&mut self, entry: &EntryId) {
         let Some(fact) = self.facts.get(entry) else { return };
         let (did, name, changes_keys) = (fact.did, name_of(fact), fact.statement().is_some());
+        let id = fact.id;
         self.touch(did);
+        self.touch_successors(&id);
         name.into_iter().for_each(|name| self.notice_holder(name));
         if changes_keys {
             self.end_logs(&did);
+        }
+    }
+
+    /// Notes a change for those whose claims come after an entry: it is part of what is compared of them.
+    fn touch_successors(&mut self, entry: &EntryId) {
+        let (mut entries, mut seen) = (vec![*entry], BTreeSet::new());
+        while let Some(entry) = entries.pop() {
+            if !seen.insert(entry) || seen.len() > CHAIN_MAX {
+                continue;
+            }
+            let claims = self.facts.claims_after(&entry);
+            let ends = self.facts.give_ups_of(&entry).chain(self.facts.finishes_of(&entry));
+            entries.extend(claims.chain(ends).map(|fact| fact.id));
+            if let Some(claim) = self.facts.get(&entry).filter(|fact| fact.claim().is_some()) {
+                let did = claim.did;
+                self.touch(did);
+            }
         }
     }
 

@@ -5,19 +5,23 @@
 //! | openings | digest | by digest |
 //! | each log | length, head, place of the lowest fork | from the last place that both have, forwards; backwards from a cut |
 //! | entries that count by themselves, receipts, paths | entry, and a digest over what confirms it | by entry, with its opening |
+//! | entries of earlier holders of its names | the same | the same |
 //!
 //! [`Registry::asks_for`] is a function of two states, so it may be asked again after each page: it asks for what is still
 //! missing, and for nothing once both have the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::canonical::Encoder;
 use crate::digest::Digest;
 use crate::keys::Did;
 use crate::log::{Chain, End, EntryId, LogId};
+use crate::outcome::{CHAIN_MAX, Counts};
 use crate::receipt::{ProvenPath, Receipt};
 use crate::registry::Registry;
 
+/// The most openings in one detail.
+pub const OPENINGS_MAX: usize = 1_024;
 /// The most places of one log that a question names, at distances that double.
 pub const KNOWN_PLACES_MAX: usize = 16;
 
@@ -69,7 +73,10 @@ impl Ask {
 impl Registry {
     /// What is here of an identity; `None` if nothing is.
     pub fn detail_of(&self, did: &Did) -> Option<Detail> {
-        let openings = self.authorities.get(did)?.iter().copied().collect();
+        let own = self.authorities.get(did)?.iter().copied();
+        // Who lacks the earlier holders of a name needs their openings, too.
+        let earlier = self.earlier_tenures(did).into_iter().filter_map(|entry| self.facts.get(&entry));
+        let openings: BTreeSet<Digest> = own.chain(earlier.map(|fact| fact.log.opening)).collect();
         let logs = self.logs_of(did).map(|(log, chain)| LogState {
             log: *log,
             length: chain.len(),
@@ -77,18 +84,50 @@ impl Registry {
             // After the owner ended a log no fork matters any more.
             fork: chain.fork().filter(|_| chain.end() == End::Open),
         });
+        let openings = openings.into_iter().take(OPENINGS_MAX).collect();
         Some(Detail { did: *did, openings, logs: logs.collect(), beside: self.beside(did).into_iter().collect() })
     }
 
-    /// Entries that are passed on by themselves, each with a digest over what confirms it.
+    /// Entries that are passed on by themselves, each with a digest over what confirms it: those of the identity, and those
+    /// of others that its names build on.
     pub(super) fn beside(&self, did: &Did) -> BTreeMap<EntryId, Digest> {
         let kept = self.facts.by_identity(did).filter(|fact| self.is_kept(fact));
         let beside = kept.filter_map(|fact| {
             let confirming = self.confirming(&fact.id);
             let is_beside = self.is_of_identity(fact) || !confirming.is_empty();
-            is_beside.then(|| (fact.id, Digest::of(&Encoder::new().bytes(&confirming).finish())))
+            is_beside.then(|| (fact.id, digest_over(&confirming)))
         });
-        beside.collect()
+        let built_on =
+            self.earlier_tenures(did).into_iter().map(|entry| (entry, digest_over(&self.confirming(&entry))));
+        beside.chain(built_on).collect()
+    }
+
+    /// The confirmed entries of others that an identity's confirmed claims come after: the finish before each, the give-up
+    /// that it finishes, the claim that this gives up, and so on. As far as they are here.
+    fn earlier_tenures(&self, did: &Did) -> BTreeSet<EntryId> {
+        let mut entries = BTreeSet::new();
+        if !self.has_witnesses() {
+            return entries;
+        }
+        for claim in self.facts.by_identity(did).filter(|fact| fact.claim().is_some() && Counts::counts(self, fact)) {
+            let mut next = claim.claim().and_then(|claim| claim.after);
+            for _ in 0..CHAIN_MAX {
+                let Some(fact) =
+                    next.and_then(|entry| self.facts.get(&entry)).filter(|fact| Counts::counts(self, fact))
+                else {
+                    break;
+                };
+                if !entries.insert(fact.id) {
+                    break;
+                }
+                next = fact
+                    .finish()
+                    .map(|finish| finish.announced)
+                    .or_else(|| fact.give_up().map(|give_up| give_up.claim))
+                    .or_else(|| fact.claim().and_then(|claim| claim.after));
+            }
+        }
+        entries
     }
 
     /// The receipts and paths of an entry, as bytes in one order.
@@ -149,6 +188,10 @@ impl Registry {
             End::After(cut) => chain.entry(cut.seq) == Some(cut.entry),
         })
     }
+}
+
+fn digest_over(confirming: &[u8]) -> Digest {
+    Digest::of(&Encoder::new().bytes(confirming).finish())
 }
 
 /// Places of a log from its end backwards, at distances that double.

@@ -12,6 +12,7 @@ use crate::digest::Digest;
 use crate::keys::Did;
 use crate::log::End;
 use crate::registry::Registry;
+use crate::ring::place_of;
 use crate::standing::Statements;
 
 const DOMAIN: &str = "gen-registry/summary/v2";
@@ -39,12 +40,6 @@ pub struct States {
     replaced: VecDeque<Digest>,
     /// Identities of which something changed since their digest was computed.
     changed: BTreeSet<Did>,
-}
-
-/// The place of an identity on the ring: its first 8 bytes, big-endian.
-pub fn place_of(did: &Did) -> u64 {
-    let bytes = did.as_bytes();
-    u64::from_be_bytes(bytes[..8].try_into().expect("8 bytes"))
 }
 
 impl States {

@@ -37,7 +37,6 @@ pub mod wire;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::RangeInclusive;
 
 use negentropy::Id;
 
@@ -46,6 +45,7 @@ use crate::keys::Did;
 use crate::limits::PARAMETERS_VERSION;
 use crate::network::SignedSetChange;
 use crate::registry::{Ask, Detail, Registry};
+use crate::ring::RingRange;
 use crate::sync::exchange::budget::Budget;
 use crate::sync::rejection::Rejection;
 use crate::time::Timestamp;
@@ -62,9 +62,6 @@ pub const PENDING_MAX_BYTES: usize = 8 * 1024 * 1024;
 /// The sum of marks at which an exchange ends.
 pub const MARKS_MAX: u32 = 100;
 
-/// All places on the ring of identities.
-const WHOLE: RangeInclusive<u64> = 0..=u64::MAX;
-
 /// Input of an exchange from its host.
 #[derive(Clone, Debug)]
 pub enum Input {
@@ -74,6 +71,10 @@ pub enum Input {
     Begin,
     /// Something of these identities changed here.
     Changed(Vec<Did>),
+    /// The node keeps another range of identities.
+    RangeChanged,
+    /// To ask the peer for these identities by name, which tells it that they are wanted here.
+    Want(Vec<Did>),
     Message(Vec<u8>),
     /// The pieces that were loaded for [`Output::Load`].
     Loaded {
@@ -108,6 +109,8 @@ pub enum Output {
 pub struct Exchange {
     is_initiator: bool,
     has_greeted: bool,
+    /// The range of which the peer keeps everybody.
+    their_range: RingRange,
     has_ended: bool,
     round: u64,
     steps: usize,
@@ -137,6 +140,7 @@ impl Exchange {
         Self {
             is_initiator,
             has_greeted: false,
+            their_range: RingRange::WHOLE,
             has_ended: false,
             round: 0,
             steps: 0,
@@ -172,6 +176,14 @@ impl Exchange {
                 self.send_news(&dids, registry);
                 Ok(())
             }
+            Input::RangeChanged => {
+                self.send_if_greeted(Message::Range(registry.retention().range()));
+                Ok(())
+            }
+            Input::Want(dids) => {
+                dids.chunks(WANT_MAX).for_each(|dids| self.send_if_greeted(Message::WantOf(dids.to_vec())));
+                Ok(())
+            }
             Input::Message(bytes) => self.budget.message(now).and_then(|()| {
                 let message = Message::decode(&bytes)?;
                 self.receive(message, registry, now)
@@ -204,6 +216,17 @@ impl Exchange {
         !(self.has_ended || self.has_sent_done && self.has_received_done)
     }
 
+    /// The range of which both sides keep everybody: what they compare.
+    pub fn compared(&self, registry: &Registry) -> Option<RingRange> {
+        registry.retention().range().intersect(&self.their_range)
+    }
+
+    fn send_if_greeted(&mut self, message: Message) {
+        if self.has_greeted {
+            self.send(message);
+        }
+    }
+
     fn send(&mut self, message: Message) {
         self.outputs.push(Output::Send(message));
     }
@@ -224,7 +247,8 @@ impl Exchange {
         }
         self.start_round(self.round + 1);
         let states = registry.states();
-        let frame = Ring::of(&states, &WHOLE).machine()?.initiate().map_err(|_| Rejection::Comparison)?;
+        let compared = self.compared(registry);
+        let frame = Ring::of(&states, compared).machine()?.initiate().map_err(|_| Rejection::Comparison)?;
         let round = self.round;
         self.send(Message::Compare { round, frame });
         Ok(())
@@ -245,11 +269,14 @@ impl Exchange {
         }
         match message {
             Message::Hello(_) => {}
+            Message::Range(range) => self.their_range = range,
             Message::SetChanges(changes) => self.outputs.push(Output::Follow(changes)),
             Message::Compare { round, frame } => self.compare(round, &frame, registry)?,
             Message::News(news) => {
                 self.budget.announcements(news.len(), now)?;
-                let differs = |(did, digest): &&(Did, Digest)| registry.digest_of(did) != *digest;
+                let differs = |(did, digest): &&(Did, Digest)| {
+                    registry.retention().keeps(did) && registry.digest_of(did) != *digest
+                };
                 let wanted: Vec<Did> = news.iter().filter(differs).map(|(did, _)| *did).collect();
                 if !wanted.is_empty() {
                     self.send(Message::WantOf(wanted));
@@ -296,7 +323,7 @@ impl Exchange {
         if theirs.parameters != mine.parameters {
             return Err(Rejection::OtherParameters);
         }
-        self.has_greeted = true;
+        (self.has_greeted, self.their_range) = (true, theirs.range);
         let newer = registry.history().changes().iter().skip(theirs.set as usize);
         let changes: Vec<Vec<u8>> = newer.take(WANT_MAX).map(SignedSetChange::encode).collect();
         if !changes.is_empty() {
@@ -315,12 +342,15 @@ impl Exchange {
         }
         if !self.is_initiator {
             let states = registry.states();
-            let frame = Ring::of(&states, &WHOLE).machine()?.reconcile(frame).map_err(|_| Rejection::Comparison)?;
+            let frame = Ring::of(&states, self.compared(registry))
+                .machine()?
+                .reconcile(frame)
+                .map_err(|_| Rejection::Comparison)?;
             self.is_compared = true;
             self.send(Message::Compare { round, frame });
             return Ok(());
         }
-        let Compared { next, offered, wanted } = go_on_comparing(registry, frame)?;
+        let Compared { next, offered, wanted } = go_on_comparing(registry, self.compared(registry), frame)?;
         self.is_compared = next.is_none();
         if let Some(frame) = next {
             self.send(Message::Compare { round, frame });
@@ -365,7 +395,8 @@ impl Exchange {
         if is_last {
             self.due = self.due.checked_sub(1).ok_or(Rejection::Unasked)?;
         }
-        for detail in details {
+        // A peer whose range was narrowed meanwhile may say more than is kept here.
+        for detail in details.into_iter().filter(|detail| registry.retention().keeps(&detail.did)) {
             let bytes = detail_weight(&detail);
             if self.pending_bytes + bytes > PENDING_MAX_BYTES {
                 continue;
@@ -461,9 +492,9 @@ struct Compared {
     wanted: Vec<Digest>,
 }
 
-fn go_on_comparing(registry: &Registry, frame: &[u8]) -> Result<Compared, Rejection> {
+fn go_on_comparing(registry: &Registry, compared: Option<RingRange>, frame: &[u8]) -> Result<Compared, Rejection> {
     let states = registry.states();
-    let ring = Ring::of(&states, &WHOLE);
+    let ring = Ring::of(&states, compared);
     let mut machine = ring.machine()?;
     machine.set_initiator();
     let (mut have, mut need) = (Vec::new(), Vec::new());
@@ -492,7 +523,13 @@ fn join(here: &mut Detail, more: Detail) {
 
 fn hello(registry: &Registry) -> Hello {
     let history = registry.history();
-    Hello { topic: history.topic(), parameters: PARAMETERS_VERSION, newest: history.newest(), set: history.number() }
+    Hello {
+        topic: history.topic(),
+        parameters: PARAMETERS_VERSION,
+        newest: history.newest(),
+        set: history.number(),
+        range: registry.retention().range(),
+    }
 }
 
 #[cfg(test)]

@@ -44,6 +44,7 @@ pub(crate) struct Case {
     claims: Vec<EntryId>,
     releases: Vec<EntryId>,
     announced: Vec<(EntryId, EntryId)>,
+    finishes: Vec<EntryId>,
 }
 
 impl Case {
@@ -65,6 +66,7 @@ impl Case {
             claims: Vec::new(),
             releases: Vec::new(),
             announced: Vec::new(),
+            finishes: Vec::new(),
         };
         for who in 0..case.people.len() {
             for number in 0..case.random.random_range(1..=3) {
@@ -95,7 +97,8 @@ impl Case {
         let some = |ids: &[EntryId], random: &mut StdRng| ids.choose(random).copied();
         let name = NAMES.choose(random).expect("there are some");
         let entry = match random.random_range(0..12) {
-            0 | 1 => device.claim(name, None),
+            0 => device.claim(name, None),
+            1 => device.claim(name, some(&self.finishes, random)),
             2 => device.claim_module("crc-32"),
             3 | 4 => {
                 let Some(under) = some(&self.claims, random) else { return };
@@ -113,7 +116,9 @@ impl Case {
             }
             7 => {
                 let Some((announced, claim)) = self.announced.choose(random).copied() else { return };
-                device.finish(person, announced, claim.digest())
+                let finish = device.finish(person, announced, claim.digest());
+                self.finishes.push(finish.id());
+                finish
             }
             8 => device.write_raw(random.random_range(0..=255), vec![random.random(); 3]),
             9 => {

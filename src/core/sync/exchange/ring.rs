@@ -1,11 +1,11 @@
 //! The part of a replica's states that one comparison looks at, as the reconciliation reads it.
 
 use std::cell::Ref;
-use std::ops::RangeInclusive;
 
 use negentropy::{Bound, Error, Id, Item, Negentropy, NegentropyStorageBase};
 
 use crate::registry::{State, States};
+use crate::ring::RingRange;
 use crate::sync::exchange::FRAME_MAX_BYTES;
 use crate::sync::rejection::Rejection;
 
@@ -16,10 +16,12 @@ pub(super) struct Ring<'a> {
 
 impl<'a> Ring<'a> {
     /// The states whose places are in a range.
-    pub(super) fn of(states: &'a Ref<'a, States>, places: &RangeInclusive<u64>) -> Self {
+    /// Nobody's, without a range.
+    pub(super) fn of(states: &'a Ref<'a, States>, range: Option<RingRange>) -> Self {
+        let Some(range) = range else { return Self { states: &[] } };
         let all = states.sorted();
-        let from = all.partition_point(|state| state.place < *places.start());
-        let to = all.partition_point(|state| state.place <= *places.end());
+        let from = all.partition_point(|state| state.place < range.first());
+        let to = all.partition_point(|state| state.place <= range.last());
         Self { states: &all[from..to] }
     }
 

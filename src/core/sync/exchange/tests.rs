@@ -17,6 +17,8 @@ use crate::log::body::Withdrawal;
 use crate::log::{self, Entry, EntryId};
 use crate::outcome::NoEffect;
 use crate::registry::tests::orders::{Case, Item};
+use crate::retention::Retention;
+use crate::ring::place_of;
 use crate::statement::StatementError;
 
 /// What one comparison took.
@@ -106,6 +108,15 @@ fn compare(one: &mut Replica, other: &mut Replica) -> Traffic {
     assert!(!sides[0].0.is_busy() && !sides[1].0.is_busy(), "the round ends");
     assert_eq!(synced, [1, 1]);
     traffic
+}
+
+/// Runs one round between two nodes, in which the first asks for people by name.
+fn compare_and_ask(one: &mut Replica, other: &mut Replica, wanted: Vec<Did>) -> Traffic {
+    let mut pair = Pair::new(one, other);
+    pair.put(0, Input::Want(wanted));
+    pair.put(0, Input::Begin);
+    pair.run(usize::MAX);
+    pair.traffic
 }
 
 #[test]
@@ -255,7 +266,7 @@ fn each_message_has_its_bounds() {
     assert_eq!(Message::decode(&vec![3; MESSAGE_MAX_BYTES + 1]), Err(DecodeError::OutOfRange));
     let announced = crate::canonical::Encoder::new().byte(5).integer(u64::MAX).finish();
     assert_eq!(Message::decode(&announced), Err(DecodeError::OutOfRange));
-    assert_eq!(Message::decode(&[11]), Err(DecodeError::UnknownKind(11)));
+    assert_eq!(Message::decode(&[12]), Err(DecodeError::UnknownKind(12)));
 }
 
 #[test]
@@ -410,4 +421,86 @@ fn news_and_rounds_do_not_disturb_each_other() {
             assert_eq!(pair.sides[0].1.registry.summaries(), pair.sides[1].1.registry.summaries(), "{moment} {from}");
         }
     }
+}
+
+/// A small device keeps a quarter of the ring and whom it wants; the other one keeps everybody.
+#[test]
+fn a_node_that_keeps_a_range_gets_all_of_it_and_nobody_else() {
+    let (history, _) = network(1, 1);
+    let (mut small, mut whole) = (Replica::new(history.clone()), Replica::new(history.clone()));
+    let mut dids = Vec::new();
+    for seed in 1..=80 {
+        let person = Person::new(history.topic(), seed);
+        let mut device = person.device(0, seed);
+        whole.give(&device.opening);
+        whole.give(&device.claim(&format!("name-{seed}"), None));
+        dids.push(person.did);
+    }
+    let range = RingRange::around(place_of(&dids[0]), 2);
+    let is_inside = |did: &Did| range.contains(place_of(did));
+    let wanted = *dids.iter().find(|did| !is_inside(did)).expect("three quarters are");
+    small.registry.retain(Retention::new(range, [wanted]));
+    let traffic = compare_and_ask(&mut small, &mut whole, vec![wanted]);
+    assert_eq!(traffic.rejections, []);
+    let inside: BTreeSet<Did> = dids.iter().copied().filter(is_inside).collect();
+    assert!((5..40).contains(&inside.len()), "about a quarter: {}", inside.len());
+    let expected: BTreeSet<Did> = inside.iter().copied().chain([wanted]).collect();
+    assert_eq!(small.registry.identities().copied().collect::<BTreeSet<_>>(), expected);
+    let again = compare(&mut small, &mut whole);
+    assert!(again.messages <= 6 && again.bytes < 1_100, "equal where they compare: {again:?}");
+
+    // News and details of others are not taken, and nobody is marked for them.
+    let outside = *dids.iter().find(|did| !is_inside(did) && **did != wanted).expect("there are more");
+    let mut pair = Pair::new(&mut small, &mut whole);
+    pair.put(1, Input::Changed(vec![outside]));
+    pair.run(usize::MAX);
+    assert_eq!(pair.traffic.rejections, []);
+    assert_eq!(small.registry.identities().count(), expected.len());
+
+    // It narrows while a stream is open, and widens again.
+    let narrow = RingRange::around(place_of(&dids[0]), 4);
+    for (range, count) in [(narrow, expected.len()), (RingRange::WHOLE, dids.len())] {
+        small.registry.retain(Retention::new(range, [wanted]));
+        let mut pair = Pair::new(&mut small, &mut whole);
+        pair.put(0, Input::RangeChanged);
+        pair.put(0, Input::Begin);
+        pair.run(usize::MAX);
+        assert_eq!(pair.traffic.rejections, []);
+        assert_eq!(small.registry.identities().count(), count);
+    }
+    assert_eq!(small.registry.summaries(), whole.registry.summaries());
+}
+
+/// Nodes whose ranges have nothing in common exchange what one of them asks for by name.
+#[test]
+fn who_is_asked_for_by_name_comes_with_the_history_of_their_names() {
+    let (history, keys) = network(1, 1);
+    let (mut small, mut whole) = (Replica::new(history.clone()), Replica::new(history.clone()));
+    let (bob, alice) = (Person::new(history.topic(), 1), Person::new(history.topic(), 2));
+    let (mut bobs, mut laptop) = (bob.device(0, 1), alice.device(0, 2));
+    let confirm = |entry: &Entry| {
+        let slots = vec![*entry.id().digest()];
+        crate::receipt::Receipt::sign(&history.topic(), &keys[0], 0, entry.id(), slots, BEGIN)
+    };
+    let claim = bobs.claim("rose", None);
+    let lily = bobs.claim("lily", None);
+    let give_up = bobs.give_up(&bob, claim.id(), None);
+    let finish = bobs.finish(&bob, give_up.id(), claim.id().digest());
+    let hers = laptop.claim("rose", Some(finish.id()));
+    let entries = [&bobs.opening, &claim, &lily, &give_up, &finish, &laptop.opening, &hers];
+    entries.iter().for_each(|entry| whole.give(entry));
+    [&claim, &lily, &give_up, &finish, &hers].iter().for_each(|entry| {
+        whole.registry.add_receipt(confirm(entry));
+    });
+    let rose = username("rose");
+    assert_eq!(whole.registry.name(&rose).holder().map(|held| held.holder), Some(alice.did));
+
+    let elsewhere = RingRange::around(!place_of(&alice.did), 20);
+    small.registry.retain(Retention::new(elsewhere, [alice.did]));
+    compare(&mut small, &mut whole);
+    assert_eq!(small.registry.identities().count(), 0);
+    compare_and_ask(&mut small, &mut whole, vec![alice.did]);
+    assert_eq!(small.registry.name(&rose), whole.registry.name(&rose));
+    assert_eq!(small.registry.digest_of(&alice.did), whole.registry.digest_of(&alice.did));
+    assert!(small.registry.facts().get(&lily.id()).is_none(), "what nobody asked for");
 }

@@ -5,7 +5,8 @@ use crate::digest::Digest;
 use crate::identity::Topic;
 use crate::keys::{Did, PublicKey};
 use crate::log::{EntryId, LogId};
-use crate::registry::{Ask, Detail, KNOWN_PLACES_MAX, LogState};
+use crate::registry::{Ask, Detail, KNOWN_PLACES_MAX, LogState, OPENINGS_MAX};
+use crate::ring::RingRange;
 
 /// The protocol's name when a stream is opened.
 pub const PROTOCOL: &str = "/gen/sync/2";
@@ -16,7 +17,7 @@ pub const PAGE_MAX_BYTES: usize = 256 * 1024;
 pub const MESSAGE_MAX_BYTES: usize = PAGE_MAX_BYTES + 64 * 1024;
 /// States in one `Want` or `News`, identities in one `WantOf`, details in one `Details`, or changes in one `SetChanges`.
 pub const WANT_MAX: usize = 64;
-/// Openings or logs in one detail.
+/// Logs in one detail.
 pub const LOGS_MAX: usize = 1_024;
 /// Entries beside the logs in one detail. An identity with more has several details.
 pub const BESIDE_MAX: usize = 2_000;
@@ -27,6 +28,8 @@ pub const ASKS_MAX: usize = 256;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Message {
     Hello(Hello),
+    /// The range of which this side keeps everybody from now on.
+    Range(RingRange),
     /// Changes of the witness set, in order, each as bytes.
     SetChanges(Vec<Vec<u8>>),
     /// One step of the comparison of all identities.
@@ -69,6 +72,8 @@ pub struct Hello {
     /// The newest change of the set that this side follows, and its number.
     pub newest: Digest,
     pub set: u32,
+    /// The range of which this side keeps everybody.
+    pub range: RingRange,
 }
 
 /// One thing that is passed on, as bytes that prove themselves.
@@ -136,8 +141,9 @@ impl Message {
         match self {
             Self::Hello(hello) => {
                 let encoder = encoder.byte(1).fixed(hello.topic.as_bytes()).integer(hello.parameters.into());
-                encoder.fixed(hello.newest.as_bytes()).integer(hello.set.into())
+                hello.range.encode(encoder.fixed(hello.newest.as_bytes()).integer(hello.set.into()))
             }
+            Self::Range(range) => range.encode(encoder.byte(11)),
             Self::SetChanges(changes) => list(encoder.byte(2), changes, |encoder, bytes| encoder.bytes(bytes)),
             Self::Compare { round, frame } => encoder.byte(3).integer(*round).bytes(frame),
             Self::Want(states) => list(encoder.byte(4), states, |encoder, state| encoder.fixed(state.as_bytes())),
@@ -169,6 +175,7 @@ impl Message {
                 parameters: small(&mut decoder)?,
                 newest: digest(&mut decoder)?,
                 set: small(&mut decoder)?,
+                range: RingRange::decode(&mut decoder)?,
             }),
             2 => Self::SetChanges(many(&mut decoder, WANT_MAX, |decoder| decoder.bytes().map(<[u8]>::to_vec))?),
             3 => Self::Compare { round: decoder.integer()?, frame: decoder.bytes()?.to_vec() },
@@ -189,6 +196,7 @@ impl Message {
             8 => Self::Done { round: decoder.integer()? },
             9 => Self::News(many(&mut decoder, WANT_MAX, |decoder| Ok((did(decoder)?, digest(decoder)?)))?),
             10 => Self::WantOf(many(&mut decoder, WANT_MAX, did)?),
+            11 => Self::Range(RingRange::decode(&mut decoder)?),
             other => return Err(DecodeError::UnknownKind(other)),
         };
         decoder.end()?;
@@ -241,7 +249,7 @@ fn encode_detail(encoder: Encoder, detail: &Detail) -> Encoder {
 
 fn decode_detail(decoder: &mut Decoder<'_>) -> Result<Detail, DecodeError> {
     let did = Did::from_digest(Digest::from_bytes(decoder.array()?));
-    let openings = many(decoder, LOGS_MAX, |decoder| decoder.array().map(Digest::from_bytes))?;
+    let openings = many(decoder, OPENINGS_MAX, |decoder| decoder.array().map(Digest::from_bytes))?;
     let logs = many(decoder, LOGS_MAX, |decoder| {
         let (log, length, head) = (decode_log(decoder)?, decoder.integer()?, EntryId::decode(decoder)?);
         let fork = decoder.integer()?.checked_sub(1);
