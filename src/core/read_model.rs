@@ -128,6 +128,13 @@ impl ReadModel {
         self.people.insert(record.did, record);
     }
 
+    /// Removes what a person's document said. Returns it.
+    pub fn remove(&mut self, did: &Did) -> Option<PersonRecord> {
+        let record = self.people.remove(did)?;
+        self.ratings.replace(*did, Some(&record.annotations), &ModuleAnnotations::default());
+        Some(record)
+    }
+
     /// Settles names again. Returns the people whose name, history or profile may read differently now.
     pub fn refresh(&mut self, names: &BTreeSet<NameKey>) -> BTreeSet<Did> {
         let mut people = BTreeSet::new();

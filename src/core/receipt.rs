@@ -204,9 +204,11 @@ impl Confirmations {
         proven.leads(history, &entry) && self.paths.entry(entry).or_default().insert(proven)
     }
 
-    /// Removes what confirms an entry.
-    pub(crate) fn remove(&mut self, entry: &EntryId) {
+    /// Removes what confirms an entry. Returns the witnesses of its receipts and the sets of its paths.
+    pub(crate) fn remove(&mut self, entry: &EntryId) -> (Vec<PublicKey>, Vec<u32>) {
+        let mut witnesses = Vec::new();
         for receipt in self.receipts.remove(entry).unwrap_or_default().into_values() {
+            witnesses.push(receipt.witness);
             for slot in receipt.slots {
                 let signed = (receipt.set, receipt.witness, slot);
                 if self.signed.get(&signed) == Some(entry) {
@@ -214,7 +216,8 @@ impl Confirmations {
                 }
             }
         }
-        self.paths.remove(entry);
+        let paths = self.paths.remove(entry).unwrap_or_default();
+        (witnesses, paths.into_iter().map(|path| path.set).collect())
     }
 
     /// Returns whether an entry is confirmed in the network as this node follows it.

@@ -157,6 +157,11 @@ impl Registry {
         self.authorities.keys()
     }
 
+    /// How many identities there is anything of.
+    pub fn identity_count(&self) -> usize {
+        self.authorities.len()
+    }
+
     /// The names that an entry concerns: for a claim, a release or a mark the name that it is about, for an end the name
     /// that is given up. For what changes the keys, devices or logs of an identity, all of its names.
     pub fn names_concerned(&self, entry: &EntryId) -> BTreeSet<NameKey> {

@@ -57,6 +57,13 @@ impl Context {
         usize::from(byte[0]) % bound.max(1)
     }
 
+    /// Returns a random place on the ring of identities.
+    pub(crate) fn random_place(&self) -> u64 {
+        let mut bytes = [0; 8];
+        self.environment.random(&mut bytes);
+        u64::from_be_bytes(bytes)
+    }
+
     /// Calls every listener with the event.
     pub(crate) fn emit(&self, event: &Event) {
         self.events.emit(event);

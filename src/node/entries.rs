@@ -17,12 +17,12 @@ use crate::store::{StoreError, Table, Write};
 use gen_registry_core::canonical::{DecodeError, Decoder, Encoder};
 use gen_registry_core::digest::{Digest, bytes_from_hex, hex};
 use gen_registry_core::identity::Topic;
-use gen_registry_core::keys::Did;
+use gen_registry_core::keys::{Did, PublicKey};
 use gen_registry_core::log::{Entry, EntryId, ForkProof, Kind, LogId, SignedHeader};
 use gen_registry_core::name::{FoldedName, NameKind};
 use gen_registry_core::network::{NetworkHistory, SignedSetChange};
 use gen_registry_core::receipt::{ProvenPath, Receipt};
-use gen_registry_core::registry::{KnownHolder, Registry};
+use gen_registry_core::registry::{Evicted, KnownHolder, Registry};
 
 /// A header as it is stored.
 #[derive(Serialize, Deserialize)]
@@ -81,23 +81,47 @@ pub(crate) fn pruned_writes(did: &Did, headers: &[SignedHeader]) -> Vec<Write> {
         .collect()
 }
 
+/// Returns the writes that remove what was evicted of an identity.
+pub(crate) fn evicted_writes(did: &Did, evicted: &Evicted) -> Vec<Write> {
+    let delete = |table: Table, key: String| Write::Delete { table, key };
+    let entries = evicted.entries.iter().flat_map(|header| {
+        let (key, are_facts) = (entry_key(did, header), header.header().log.are_facts());
+        let tables: &[Table] = if are_facts { &[Table::Facts] } else { &[Table::Headers, Table::Changes] };
+        tables.iter().map(move |table| delete(*table, key.clone())).collect::<Vec<_>>()
+    });
+    let receipts = evicted.receipts.iter().map(|(entry, witness)| receipt_key(entry, witness));
+    let paths = evicted.paths.iter().map(|(entry, set)| path_key(entry, *set));
+    let forks = evicted.forks.iter().map(fork_key);
+    let evidence = receipts.chain(paths).chain(forks).map(|key| delete(Table::Evidence, key));
+    entries.chain(evidence).chain(evicted.holders.iter().map(holder_write)).collect()
+}
+
 /// Returns the write that stores a receipt.
 pub(crate) fn receipt_write(receipt: &Receipt) -> Write {
-    let (entry, witness) = (hex(receipt.entry.as_bytes()), hex(receipt.witness.as_bytes()));
-    evidence(&format!("receipt/{entry}/{witness}"), &receipt.encode())
+    evidence(&receipt_key(&receipt.entry, &receipt.witness), &receipt.encode())
+}
+
+fn receipt_key(entry: &EntryId, witness: &PublicKey) -> String {
+    format!("receipt/{}/{}", hex(entry.as_bytes()), hex(witness.as_bytes()))
 }
 
 /// Returns the write that stores a path under the root of a closed set.
 pub(crate) fn path_write(entry: &EntryId, path: &ProvenPath) -> Write {
-    evidence(&format!("path/{}/{:08x}", hex(entry.as_bytes()), path.set), &path.encode())
+    evidence(&path_key(entry, path.set), &path.encode())
+}
+
+fn path_key(entry: &EntryId, set: u32) -> String {
+    format!("path/{}/{set:08x}", hex(entry.as_bytes()))
 }
 
 /// Returns the write that stores the proof of a log's lowest fork.
 pub(crate) fn fork_write(proof: &ForkProof) -> Write {
-    let log = proof.log();
-    let key = format!("fork/{}/{}/{:08x}", hex(log.opening.as_bytes()), hex(log.device.as_bytes()), log.number);
     let [one, other] = proof.headers().map(SignedHeader::encode);
-    evidence(&key, &Encoder::new().bytes(&one).bytes(&other).finish())
+    evidence(&fork_key(&proof.log()), &Encoder::new().bytes(&one).bytes(&other).finish())
+}
+
+fn fork_key(log: &LogId) -> String {
+    format!("fork/{}/{}/{:08x}", hex(log.opening.as_bytes()), hex(log.device.as_bytes()), log.number)
 }
 
 /// Returns the write that stores a change of the witness set.

@@ -67,6 +67,7 @@ mod profile;
 pub mod receipts;
 mod registry;
 mod reputation;
+mod retention;
 mod services;
 mod statistics;
 pub mod store;
@@ -103,6 +104,7 @@ use crate::presence::PresenceService;
 use crate::profile::ProfileWriter;
 use crate::registry::{Registry, read_model};
 use crate::reputation::{ReputationTracker, Scores};
+use crate::retention::Retainer;
 use crate::services::StoredState;
 use crate::store::migration::migrate;
 use crate::store::records::{Damaged, Quarantined, Records, StoredRecord};
@@ -137,6 +139,7 @@ pub struct Node {
     profile: ProfileWriter,
     devices: Devices,
     notices: Rc<Notices>,
+    retainer: Rc<Retainer>,
     block_lists: Rc<BlockLists>,
     backups: Backups,
     content: Rc<ContentStore>,
@@ -175,12 +178,14 @@ impl Node {
         damaged.extend(broken);
         let lists = read_setting(&records, block_list::RECORD, &mut damaged).await?;
         let notices = read_setting(&records, notices::RECORD, &mut damaged).await?;
+        let range = read_setting(&records, retention::RECORD, &mut damaged).await?;
 
         let context = Rc::new(Context::new(network, environment, records));
         context.remember_quarantined(quarantined.into_iter().map(|(_, record)| record));
         let keys = Rc::new(KeyStore::new(context.clone(), key_state, settings));
         let registry = Rc::new(Registry::new(context.clone(), keys.clone(), read_model));
-        let node = Self::assemble(context, keys, registry, StoredState { lists, installed, scores, notices });
+        let node = Self::assemble(context, keys, registry, StoredState { lists, installed, scores, notices, range });
+        node.retainer.retain();
         for found in damaged.iter().chain(&broken_people) {
             node.context.quarantine(found).await;
         }
@@ -316,6 +321,11 @@ impl Node {
     /// Ends a subscription.
     pub fn unsubscribe(&self, id: u64) {
         self.context.events().unsubscribe(id);
+    }
+
+    /// Sets how many strangers are kept at the most: identities with whom the person has nothing to do.
+    pub fn keep_strangers(&self, most: usize) {
+        self.retainer.set_strangers_max(most);
     }
 
     /// What comes in from elsewhere.

@@ -166,6 +166,19 @@ impl Notices {
         Self { context, keys, registry, decisions, installations, log: RefCell::new(log) }
     }
 
+    /// The people and modules that are followed.
+    pub(crate) fn followed(&self) -> (Vec<Did>, Vec<ModuleName>) {
+        let (mut people, mut modules) = (Vec::new(), Vec::new());
+        for followed in self.log.borrow().follows.keys() {
+            match followed {
+                Followed::Person(did) => people.push(*did),
+                Followed::Module(name) => modules.push(name.clone()),
+                Followed::Tag(_) => {}
+            }
+        }
+        (people, modules)
+    }
+
     /// Carries out a command about notices.
     pub(crate) async fn handle(&self, ask: NoticeCommand) -> Result<Answer, Failure> {
         match ask {

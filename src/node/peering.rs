@@ -175,6 +175,7 @@ impl Peering {
         sessions.push(fetching.boxed_local());
         sessions.push(peering.node.checkpoints.clone().run().boxed_local());
         sessions.push(settle_holders(peering.node.clone()).boxed_local());
+        sessions.push(peering.node.retainer.clone().run().boxed_local());
         let lookups = &peering.node.lookups;
         sessions.push(lookup::publish(lookups.clone(), peering.mesh.clone(), lookups.open()).boxed_local());
         let mut receipts = Delay::new(Duration::ZERO).fuse();

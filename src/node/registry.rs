@@ -361,5 +361,10 @@ pub(crate) async fn read_model(
 
 /// Returns the write of a person's record.
 pub(crate) fn person_write(record: &PersonRecord) -> Write {
-    put(Table::People, &hex(record.did.as_bytes()), record)
+    put(Table::People, &person_key(&record.did), record)
+}
+
+/// Returns the key of a person's record.
+pub(crate) fn person_key(did: &Did) -> String {
+    hex(did.as_bytes())
 }

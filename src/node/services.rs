@@ -40,6 +40,7 @@ use crate::presence::PresenceService;
 use crate::profile::ProfileWriter;
 use crate::registry::Registry;
 use crate::reputation::{ReputationTracker, Scores};
+use crate::retention::{RangeRecord, Retainer};
 use crate::witnessing::Witnessing;
 use gen_registry_core::block_list::BlockList;
 
@@ -53,6 +54,8 @@ pub(super) struct StoredState {
     pub(super) scores: Scores,
     /// For [`Notices`].
     pub(super) notices: NoticeLog,
+    /// For [`Retainer`].
+    pub(super) range: RangeRecord,
 }
 
 impl Node {
@@ -69,7 +72,7 @@ impl Node {
                 $service::new($($given.clone()),* $(, $($last),+)?)
             };
         }
-        let StoredState { lists, installed, scores, notices } = stored;
+        let StoredState { lists, installed, scores, notices, range } = stored;
         let decisions = Rc::new(Decisions::new(lists));
         let installations = Rc::new(Installations::new(installed));
         let peers = Rc::new(PeerTable::default());
@@ -83,6 +86,16 @@ impl Node {
         let profile = new!(ProfileWriter(context, keys, registry));
         let devices = new!(Devices(context, keys, registry, peers));
         let notices = Rc::new(new!(Notices(context, keys, registry, decisions, installations; notices)));
+        let retainer = Rc::new(new!(Retainer(
+            context,
+            keys,
+            registry,
+            decisions,
+            installations,
+            notices,
+            channel_store;
+            range
+        )));
         let block_lists = Rc::new(new!(BlockLists(context, keys, registry, decisions, reputation, peers)));
         let backups = new!(Backups(context, keys, registry, admission));
         let content = Rc::new(new!(ContentStore(context, keys, registry, peers, reputation)));
@@ -136,6 +149,7 @@ impl Node {
             profile,
             devices,
             notices,
+            retainer,
             block_lists,
             backups,
             content,

@@ -43,6 +43,8 @@ use gen_registry_node::store::{
     sqlite::{SqliteError, SqliteStore},
 };
 
+/// The most strangers that a server keeps: some 2 GB on the disk.
+const STRANGERS_MAX: usize = 200_000;
 /// The store's file in the data folder.
 pub const STORE_FILE: &str = "catalogue.db";
 /// The name it claims, if it is free.
@@ -231,6 +233,7 @@ async fn open(
         return Err(CatalogueNodeError::OtherNetwork(data.unwrap_or(Path::new("")).join(STORE_FILE)));
     }
     let node = Rc::new(Node::start(store, Rc::new(Native), network).await?);
+    node.keep_strangers(STRANGERS_MAX);
     publish_missing(&node, catalogue).await;
     let public = public.iter().map(ToString::to_string).collect();
     let listening = Listening { listen: listen.to_string(), public, direct_max: DIRECT_MAX, addresses };

@@ -16,6 +16,7 @@ use futures::{SinkExt, StreamExt, pin_mut};
 use gen_registry_core::digest::Digest;
 use gen_registry_core::identity::Topic;
 use gen_registry_core::limits::PARAMETERS_VERSION;
+use gen_registry_core::ring::RingRange;
 use gen_registry_core::sync::exchange::wire::{Hello, Message, PROTOCOL};
 use gen_registry_node::net::direct::Direct;
 use gen_registry_node::net::transport::{self, TransportOptions, TransportStack};
@@ -269,7 +270,13 @@ impl Mallory {
 
 /// The greeting of a node that follows no change of the witnesses.
 pub fn hello(topic: Topic) -> Hello {
-    Hello { topic, parameters: PARAMETERS_VERSION, newest: Digest::from_bytes(*topic.as_bytes()), set: 0 }
+    Hello {
+        topic,
+        parameters: PARAMETERS_VERSION,
+        newest: Digest::from_bytes(*topic.as_bytes()),
+        set: 0,
+        range: RingRange::WHOLE,
+    }
 }
 
 /// Keys are drawn until the name is on the right side of the victim's.

@@ -39,6 +39,7 @@ mod relay;
 mod replication;
 mod requirements;
 mod resolver;
+mod retention;
 mod rounds;
 mod safety;
 mod searching;

@@ -11,8 +11,8 @@
 
 use std::collections::BTreeSet;
 
-use crate::keys::Did;
-use crate::log::{Entry, EntryId, LogId};
+use crate::keys::{Did, PublicKey};
+use crate::log::{Entry, EntryId, LogId, SignedHeader};
 use crate::outcome::{Counts, Fact, NameKey};
 use crate::receipt::{ProvenPath, Receipt};
 use crate::registry::{KnownHolder, Registry};
@@ -31,10 +31,14 @@ pub struct StandingEntry {
 pub struct Evicted {
     /// The names that its facts concerned.
     pub names: BTreeSet<NameKey>,
-    /// The entries that are here no more.
-    pub entries: Vec<EntryId>,
-    /// The logs that were here.
-    pub logs: Vec<LogId>,
+    /// The headers of the entries that are here no more.
+    pub entries: Vec<SignedHeader>,
+    /// The receipts of those, each by the entry and the witness.
+    pub receipts: Vec<(EntryId, PublicKey)>,
+    /// Their paths, each by the entry and the number of the set.
+    pub paths: Vec<(EntryId, u32)>,
+    /// The logs that were here and are proven to be forked.
+    pub forks: Vec<LogId>,
     /// What stays, since a name of somebody who is kept depends on it.
     pub stays: Vec<StandingEntry>,
     /// What was known of holders, and is not known any more.
@@ -46,22 +50,28 @@ impl Registry {
     pub fn evict(&mut self, did: &Did, keeps: &dyn Fn(&Did) -> bool) -> Evicted {
         let mut evicted = Evicted { names: self.names_of(did), ..Evicted::default() };
         evicted.stays = self.facts_for_others(did, &evicted.names, keeps);
-        evicted.logs = self.logs_of(did).map(|(log, _)| *log).collect();
+        let logs: Vec<LogId> = self.logs_of(did).map(|(log, _)| *log).collect();
+        evicted.forks = logs.iter().filter(|log| self.forks.contains_key(log)).copied().collect();
         let facts: Vec<EntryId> = self.facts.by_identity(did).map(|fact| fact.id).collect();
         let in_chains = self.logs_of(did).flat_map(|(_, chain)| chain.ids()).collect::<Vec<_>>();
         let gone: BTreeSet<EntryId> = facts.into_iter().chain(in_chains).collect();
-        self.remove_logs(did, &evicted.logs);
+        let stays: BTreeSet<EntryId> =
+            evicted.stays.iter().flat_map(|one| [one.opening.id(), one.entry.id()]).collect();
+        self.remove_logs(did, &logs);
         for entry in &gone {
-            self.headers.remove(entry);
+            let (header, removed) = (self.headers.remove(entry), self.confirmations.remove(entry));
             self.facts.remove(entry);
-            self.confirmations.remove(entry);
+            if !stays.contains(entry) {
+                evicted.entries.extend(header);
+                evicted.receipts.extend(removed.0.into_iter().map(|witness| (*entry, witness)));
+                evicted.paths.extend(removed.1.into_iter().map(|set| (*entry, set)));
+            }
         }
         evicted.holders = self.forget_holders(&gone);
         for StandingEntry { opening, entry, receipts, paths } in evicted.stays.clone() {
             let admitted = self.admit_alone(&opening, &entry, receipts, paths);
             debug_assert!(admitted.is_ok(), "it was admitted before");
         }
-        evicted.entries = gone.into_iter().filter(|entry| !self.headers.contains_key(entry)).collect();
         evicted
     }
 

@@ -181,7 +181,7 @@ impl Exchange {
                 Ok(())
             }
             Input::Want(dids) => {
-                dids.chunks(WANT_MAX).for_each(|dids| self.send_if_greeted(Message::WantOf(dids.to_vec())));
+                self.want(&dids, registry);
                 Ok(())
             }
             Input::Message(bytes) => self.budget.message(now).and_then(|()| {
@@ -219,6 +219,14 @@ impl Exchange {
     /// The range of which both sides keep everybody: what they compare.
     pub fn compared(&self, registry: &Registry) -> Option<RingRange> {
         registry.retention().range().intersect(&self.their_range)
+    }
+
+    /// Asks for the details of identities by name.
+    fn want(&mut self, dids: &[Did], registry: &Registry) {
+        for dids in dids.chunks(WANT_MAX) {
+            let states = dids.iter().map(|did| (*did, registry.digest_of(did))).collect();
+            self.send_if_greeted(Message::WantOf(states));
+        }
     }
 
     fn send_if_greeted(&mut self, message: Message) {
@@ -278,11 +286,12 @@ impl Exchange {
                     registry.retention().keeps(did) && registry.digest_of(did) != *digest
                 };
                 let wanted: Vec<Did> = news.iter().filter(differs).map(|(did, _)| *did).collect();
-                if !wanted.is_empty() {
-                    self.send(Message::WantOf(wanted));
-                }
+                self.want(&wanted, registry);
             }
-            Message::WantOf(dids) => self.offer(dids, registry, false),
+            Message::WantOf(states) => {
+                let differs = |(did, digest): &&(Did, Digest)| registry.digest_of(did) != *digest;
+                self.offer(states.iter().filter(differs).map(|(did, _)| *did).collect(), registry, false);
+            }
             Message::Want(states) => {
                 let known = registry.states();
                 let dids: Vec<Did> = states.iter().filter_map(|state| known.identity_of(state)).collect();

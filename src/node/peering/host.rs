@@ -28,6 +28,7 @@ use crate::peering::Sessions;
 use crate::reputation::Actor;
 use gen_registry_api::{Event, Failure};
 use gen_registry_core::keys::Did;
+use gen_registry_core::ring::RingRange;
 use gen_registry_core::sync::exchange::budget::{NEWS_BURST, NEWS_EVERY, NEWS_MAX};
 use gen_registry_core::sync::exchange::{Exchange, Input, Output};
 use gen_registry_core::sync::rejection::Rejection;
@@ -38,6 +39,8 @@ use gen_registry_core::time::Timestamp;
 const TICK: Duration = Duration::from_secs(1);
 /// The initiator compares everything again after this many ticks.
 const COMPARE_EVERY_TICKS: usize = 30;
+/// Whom this node wants wherever they are is asked for by name after this many ticks.
+const WANT_EVERY_TICKS: usize = 300;
 /// A round in which the peer says nothing for so long is given up.
 const STALLED_AFTER: Duration = Duration::from_secs(30);
 /// Identities of which a session has still to say that they changed. What is beyond is left to the next comparison.
@@ -68,6 +71,11 @@ struct Host {
     has_begun: bool,
     /// Owned by the table of sessions: gone once a newer session with this peer took its place there.
     news: Weak<News>,
+    /// The range that the peer was told.
+    range: RingRange,
+    /// Who was asked for by name.
+    asked: BTreeSet<Did>,
+    ticks_until_asking: usize,
     /// When the peer said something last.
     last_message: Timestamp,
     /// The queue to the peer, also to see why a link has ended.
@@ -119,11 +127,15 @@ pub(super) async fn serve(
         exchange: Exchange::new(initiator),
         has_begun: false,
         news,
+        range: node.retainer.range(),
+        asked: BTreeSet::new(),
+        ticks_until_asking: WANT_EVERY_TICKS,
         last_message,
         outgoing,
         _guard: guard,
     };
     let ended = host.run(incoming, woken).await;
+    node.retainer.forget_peer(peer);
     if matches!(ended, Err(SessionEnd::Gone)) && host.outgoing.fault() == Some(LinkFault::TooSlow) {
         // It was noticed when something was to be said, before the word of it came.
         host.count(Rejection::Stalled);
@@ -196,6 +208,8 @@ impl Host {
                 }
                 () = tick => {
                     self.check_progress()?;
+                    self.say_range().await?;
+                    self.ask_for_wanted().await?;
                     ticks += 1;
                     if self.initiator && ticks >= COMPARE_EVERY_TICKS {
                         ticks = 0;
@@ -215,6 +229,32 @@ impl Host {
         }
         self.feed(Input::Changed(changed)).await?;
         Ok(true)
+    }
+
+    /// Says which range of identities is kept here, if it is another one.
+    async fn say_range(&mut self) -> Result<(), SessionEnd> {
+        let range = self.node.retainer.range();
+        if range == self.range {
+            return Ok(());
+        }
+        self.range = range;
+        self.feed(Input::RangeChanged).await
+    }
+
+    /// Asks by name for who is wanted and not compared with this peer: at once for the first time, then from time to time.
+    async fn ask_for_wanted(&mut self) -> Result<(), SessionEnd> {
+        if !self.exchange.has_greeted() {
+            return Ok(());
+        }
+        self.ticks_until_asking = self.ticks_until_asking.saturating_sub(1);
+        if self.ticks_until_asking == 0 {
+            self.ticks_until_asking = WANT_EVERY_TICKS;
+            self.asked.clear();
+        }
+        let compared = self.exchange.compared(&self.node.known());
+        let wanted = self.node.retainer.wanted_from(self.peer, compared);
+        let wanted: Vec<Did> = wanted.into_iter().filter(|did| self.asked.insert(*did)).collect();
+        if wanted.is_empty() { Ok(()) } else { self.feed(Input::Want(wanted)).await }
     }
 
     /// Ends the session if the peer owes an answer for too long.

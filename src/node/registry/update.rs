@@ -23,6 +23,8 @@ pub(crate) struct Changed {
     pub(crate) facts: BTreeMap<Did, BTreeSet<EntryId>>,
     /// Everybody of whom something is new.
     pub(crate) people: BTreeSet<Did>,
+    /// Who was evicted.
+    pub(crate) gone: Vec<Did>,
 }
 
 impl Registry {
@@ -30,7 +32,7 @@ impl Registry {
     pub(crate) fn update(&self, changed: Changed) {
         let own = self.keys.identity();
         let before = self.own_username();
-        let Changed { names, records, facts, mut people } = changed;
+        let Changed { names, records, facts, mut people, gone } = changed;
         let mut modules: BTreeSet<ModuleName> = BTreeSet::new();
         let mut diffs: BTreeMap<Did, RecordDiff> = BTreeMap::new();
         let diff = |person: Did| RecordDiff { person, facts: Vec::new(), advised: Vec::new() };
@@ -47,6 +49,11 @@ impl Registry {
             }
             people.insert(record.did);
             read_model.put(record);
+        }
+        for did in gone {
+            let removed = self.read_model.borrow_mut().remove(&did);
+            modules.extend(removed.iter().flat_map(|before| modules_touched(Some(before), &PersonRecord::new(did))));
+            people.insert(did);
         }
         let rivals = rivals_of(&self.read_model(), &names);
         people.extend(self.read_model.borrow_mut().refresh(&names));

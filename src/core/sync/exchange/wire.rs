@@ -41,8 +41,8 @@ pub enum Message {
     Want(Vec<Digest>),
     /// Identities of which something changed, and the digests of their states.
     News(Vec<(Did, Digest)>),
-    /// Asks for the details of these identities, as they are now.
-    WantOf(Vec<Did>),
+    /// Asks for the details of these identities, where their state is another one than the asker's.
+    WantOf(Vec<(Did, Digest)>),
     /// What this side has of identities. The last one that answers a `Want` says so.
     Details {
         details: Vec<Detail>,
@@ -153,10 +153,8 @@ impl Message {
                 list(encoder.byte(7).integer(*ticket), pieces, |encoder, piece| piece.encode(encoder))
             }
             Self::Done { round } => encoder.byte(8).integer(*round),
-            Self::News(news) => list(encoder.byte(9), news, |encoder, (did, digest)| {
-                encoder.fixed(did.as_bytes()).fixed(digest.as_bytes())
-            }),
-            Self::WantOf(dids) => list(encoder.byte(10), dids, |encoder, did| encoder.fixed(did.as_bytes())),
+            Self::News(news) => list(encoder.byte(9), news, encode_state),
+            Self::WantOf(states) => list(encoder.byte(10), states, encode_state),
         }
         .finish()
     }
@@ -168,7 +166,7 @@ impl Message {
         }
         let mut decoder = Decoder::new(bytes);
         let digest = |decoder: &mut Decoder<'_>| decoder.array().map(Digest::from_bytes);
-        let did = |decoder: &mut Decoder<'_>| digest(decoder).map(Did::from_digest);
+        let state = |decoder: &mut Decoder<'_>| Ok((Did::from_digest(digest(decoder)?), digest(decoder)?));
         let message = match decoder.byte()? {
             1 => Self::Hello(Hello {
                 topic: Topic::from_bytes(decoder.array()?),
@@ -194,8 +192,8 @@ impl Message {
                 pieces: many(&mut decoder, PAGE_MAX_BYTES / 8, Piece::decode)?,
             },
             8 => Self::Done { round: decoder.integer()? },
-            9 => Self::News(many(&mut decoder, WANT_MAX, |decoder| Ok((did(decoder)?, digest(decoder)?)))?),
-            10 => Self::WantOf(many(&mut decoder, WANT_MAX, did)?),
+            9 => Self::News(many(&mut decoder, WANT_MAX, state)?),
+            10 => Self::WantOf(many(&mut decoder, WANT_MAX, state)?),
             11 => Self::Range(RingRange::decode(&mut decoder)?),
             other => return Err(DecodeError::UnknownKind(other)),
         };
@@ -224,6 +222,10 @@ pub(in crate::sync) fn many<T>(
 
 fn small(decoder: &mut Decoder<'_>) -> Result<u32, DecodeError> {
     u32::try_from(decoder.integer()?).map_err(|_| DecodeError::OutOfRange)
+}
+
+fn encode_state(encoder: Encoder, (did, digest): &(Did, Digest)) -> Encoder {
+    encoder.fixed(did.as_bytes()).fixed(digest.as_bytes())
 }
 
 fn encode_log(encoder: Encoder, log: &LogId) -> Encoder {

@@ -1,0 +1,263 @@
+//! Whom this node keeps, and eviction when there are more strangers than it has room for.
+//!
+//! Whoever the person has to do with is wanted wherever they are: people who are followed or trusted, authors of installed
+//! and followed modules, authors of messages in joined channels. Of all others the node keeps one range of the ring
+//! ([`gen_registry_core::retention`]). Once there are more than its quota, the range is narrowed by half, and who is outside
+//! is evicted:
+//!
+//! ```text
+//!   every 2 s, under the write lock   wanted again; more strangers than the quota? ─► half the range, stored
+//!   then, 200 identities at a time    evict from memory ─► delete from the store ─► show ─► let others run
+//! ```
+//!
+//! So a flood of a million identities costs room for the quota, and after each narrowing twice as many are needed to
+//! fill it again. Own writes never wait for more than one slice.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_timer::Delay;
+use serde::{Deserialize, Serialize};
+
+use crate::channel_store::ChannelStore;
+use crate::context::Context;
+use crate::decisions::Decisions;
+use crate::entries;
+use crate::key_store::KeyStore;
+use crate::modules::installed::Installations;
+use crate::net::key::NetPeerId;
+use crate::notices::Notices;
+use crate::registry::{Changed, Registry, person_key};
+use crate::store::records::put;
+use crate::store::{Batch, Durability, Table, Write};
+use gen_registry_api::Failure;
+use gen_registry_core::block_list::{BlockDecision, Subject};
+use gen_registry_core::keys::Did;
+use gen_registry_core::name::ModuleName;
+use gen_registry_core::registry::Evicted;
+use gen_registry_core::retention::Retention;
+use gen_registry_core::ring::{BITS_MAX, RingRange, place_of};
+use gen_registry_core::time::Timestamp;
+
+/// The most strangers that a page keeps: with some 5 KB each on the disk and 2 KB in memory they take 100 and 40 MB.
+pub const STRANGERS_MAX: usize = 20_000;
+/// Identities that are evicted in one go.
+const EVICTED_AT_ONCE: usize = 200;
+/// How often it is seen whether there are too many.
+const REVIEW_EVERY: Duration = Duration::from_secs(2);
+/// How long a range stays narrow before it may be widened again, where a quarter of the quota is used.
+const WIDEN_AFTER: Duration = Duration::from_secs(3_600);
+/// How many peers are asked by name for who is wanted: each of them learns whom the person has to do with.
+const ASKED_PEERS_MAX: usize = 3;
+
+/// The key of [`Table::Settings`] under which the range is stored.
+pub(crate) const RECORD: &str = "retention";
+
+/// The range of a node as it is stored. Without a record a node keeps everybody.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct RangeRecord {
+    /// A place in the range; drawn when it is narrowed first.
+    place: u64,
+    /// How many bits name the range.
+    bits: u8,
+    changed_at: Timestamp,
+}
+
+/// The service that decides whom this node keeps.
+pub(crate) struct Retainer {
+    context: Rc<Context>,
+    keys: Rc<KeyStore>,
+    registry: Rc<Registry>,
+    decisions: Rc<Decisions>,
+    installations: Rc<Installations>,
+    notices: Rc<Notices>,
+    channels: Rc<ChannelStore>,
+    range: Cell<RangeRecord>,
+    strangers_max: Cell<usize>,
+    asked_peers: RefCell<BTreeSet<NetPeerId>>,
+}
+
+impl RangeRecord {
+    fn range(&self) -> RingRange {
+        RingRange::around(self.place, self.bits)
+    }
+}
+
+impl Retainer {
+    /// Creates the service with the stored range.
+    #[expect(clippy::too_many_arguments, reason = "who is wanted is known in all of these")]
+    pub(crate) fn new(
+        context: Rc<Context>,
+        keys: Rc<KeyStore>,
+        registry: Rc<Registry>,
+        decisions: Rc<Decisions>,
+        installations: Rc<Installations>,
+        notices: Rc<Notices>,
+        channels: Rc<ChannelStore>,
+        range: RangeRecord,
+    ) -> Self {
+        let (range, strangers_max) = (Cell::new(range), Cell::new(STRANGERS_MAX));
+        let asked_peers = RefCell::default();
+        Self { context, keys, registry, decisions, installations, notices, channels, range, strangers_max, asked_peers }
+    }
+
+    /// Sets how many strangers are kept at the most.
+    pub(crate) fn set_strangers_max(&self, most: usize) {
+        self.strangers_max.set(most);
+    }
+
+    /// Keeps within the quota. Never returns.
+    pub(crate) async fn run(self: Rc<Self>) {
+        loop {
+            if let Err(failure) = self.review().await {
+                tracing::warn!(code = ?failure.code, "strangers could not be evicted");
+            }
+            Delay::new(REVIEW_EVERY).await;
+        }
+    }
+
+    /// Has the registry keep who is wanted now, and the range.
+    pub(crate) fn retain(&self) {
+        let retention = Retention::new(self.range(), self.wanted());
+        self.registry.read_model_mut().registry_mut().retain(retention);
+    }
+
+    /// Looks again at who is wanted, narrows the range until there is room, and evicts who is outside.
+    pub(crate) async fn review(&self) -> Result<(), Failure> {
+        let outside = {
+            let _one_at_a_time = self.registry.begin_write().await;
+            let wanted = self.wanted();
+            let record = self.fitting_range(&wanted);
+            if record.bits != self.range.get().bits {
+                self.context.commit(vec![put(Table::Settings, RECORD, &record)], Durability::Strict).await?;
+                self.range.set(record);
+            }
+            let retention = Retention::new(record.range(), wanted);
+            let mut read_model = self.registry.read_model_mut();
+            let registry = read_model.registry_mut();
+            let is_unchanged = *registry.retention() == retention;
+            registry.retain(retention);
+            // Whom a look-up brought stays until there are too many.
+            if is_unchanged && registry.identity_count() <= self.strangers_max.get() {
+                return Ok(());
+            }
+            let retention = registry.retention();
+            registry.identities().filter(|did| !retention.keeps(did)).copied().collect::<Vec<Did>>()
+        };
+        for some in outside.chunks(EVICTED_AT_ONCE) {
+            self.evict(some).await?;
+            self.context.environment.yield_now().await;
+        }
+        Ok(())
+    }
+
+    /// The range of now, or half of it as often as there is no room for the strangers in it; or twice of it after a while
+    /// with few.
+    fn fitting_range(&self, wanted: &BTreeSet<Did>) -> RangeRecord {
+        let (now, most) = (self.context.now(), self.strangers_max.get());
+        let read_model = self.registry.read_model();
+        let strangers: Vec<u64> = {
+            let identities = read_model.registry().identities();
+            identities.filter(|did| !wanted.contains(*did)).map(place_of).collect()
+        };
+        let count = |record: &RangeRecord| {
+            let range = record.range();
+            strangers.iter().filter(|place| range.contains(**place)).count()
+        };
+        let mut record = self.range.get();
+        if record.bits > 0 && count(&record) < most / 4 && record.changed_at.plus(WIDEN_AFTER) <= now {
+            return RangeRecord { bits: record.bits - 1, changed_at: now, ..record };
+        }
+        while record.bits < BITS_MAX && count(&record) > most {
+            if record.bits == 0 {
+                record.place = self.context.random_place();
+            }
+            record = RangeRecord { bits: record.bits + 1, changed_at: now, ..record };
+        }
+        record
+    }
+
+    /// Evicts identities that are not kept, all their facts at once.
+    async fn evict(&self, dids: &[Did]) -> Result<(), Failure> {
+        let _one_at_a_time = self.registry.begin_write().await;
+        let (mut batch, mut changed): (Batch, Changed) = (Vec::new(), Changed::default());
+        {
+            let mut read_model = self.registry.read_model_mut();
+            let registry = read_model.registry_mut();
+            let retention = registry.retention().clone();
+            // Somebody may have become wanted since they were found to be outside.
+            for did in dids.iter().filter(|did| !retention.keeps(did)) {
+                let evicted = registry.evict(did, &|other| retention.keeps(other));
+                if evicted.entries.is_empty() {
+                    continue;
+                }
+                batch.extend(deletes(did, &evicted));
+                changed.names.extend(evicted.names);
+                changed.gone.push(*did);
+            }
+        }
+        self.context.commit(batch, Durability::Relaxed).await?;
+        changed.gone.iter().for_each(|did| drop(self.registry.cache().take(did)));
+        self.registry.update(changed);
+        Ok(())
+    }
+
+    /// Everybody whom the person has to do with.
+    fn wanted(&self) -> BTreeSet<Did> {
+        let (read_model, installed, lists) =
+            (self.registry.read_model(), self.installations.all(), self.decisions.lists());
+        let registry = read_model.registry();
+        let holder = |module: &ModuleName| Some(read_model.module_name(&module.folded())?.holder()?.tenure.holder);
+        let author = |release| registry.facts().get(release).map(|fact| fact.did);
+        let (people, modules) = self.notices.followed();
+        let trusted = lists.entries().filter(|(_, entry)| entry.verdict == BlockDecision::Allow);
+        let trusted = trusted.filter_map(|(subject, _)| match subject {
+            Subject::Person(did) => Some(*did),
+            Subject::Module(name) => holder(name),
+            Subject::Peer(_) => None,
+        });
+        let channels = self.channels.state();
+        let of_channels =
+            channels.joined.values().flat_map(|joined| joined.log.messages().map(|(place, _)| place.author));
+        let mut wanted: BTreeSet<Did> = self.keys.identity().into_iter().collect();
+        wanted.extend(people);
+        wanted.extend(modules.iter().filter_map(holder));
+        wanted.extend(installed.keys().filter_map(holder));
+        wanted.extend(installed.values().filter_map(|module| author(&module.release)));
+        wanted.extend(trusted);
+        wanted.extend(of_channels);
+        wanted
+    }
+
+    /// The identities that a session with a peer should ask for by name: those that are wanted and that the two do not
+    /// compare. Nobody for all but a few peers.
+    pub(crate) fn wanted_from(&self, peer: NetPeerId, compared: Option<RingRange>) -> Vec<Did> {
+        let read_model = self.registry.read_model();
+        let wanted: Vec<Did> = read_model.registry().retention().wanted_beyond(compared).copied().collect();
+        let mut asked = self.asked_peers.borrow_mut();
+        if wanted.is_empty() || asked.len() >= ASKED_PEERS_MAX && !asked.contains(&peer) {
+            return Vec::new();
+        }
+        asked.insert(peer);
+        wanted
+    }
+
+    /// Forgets that a peer was asked: its session ended.
+    pub(crate) fn forget_peer(&self, peer: NetPeerId) {
+        self.asked_peers.borrow_mut().remove(&peer);
+    }
+
+    /// The range of which everybody is kept.
+    pub(crate) fn range(&self) -> RingRange {
+        self.range.get().range()
+    }
+}
+
+/// The deletes of what was evicted of an identity.
+fn deletes(did: &Did, evicted: &Evicted) -> Batch {
+    let mut batch = entries::evicted_writes(did, evicted);
+    batch.push(Write::Delete { table: Table::People, key: person_key(did) });
+    batch
+}
