@@ -105,6 +105,7 @@ typed! {
     network(): Command::Network => Network -> NetworkReport;
     open_network(topic: String): Command::OpenNetwork { topic } => Network -> NetworkReport;
     statistics(days: u32): Command::Statistics { days } => Statistics -> Box<Statistics>;
+    keep_strangers(most: u32): Command::KeepStrangers { most } => Status -> Status;
     retry_connections(): Command::RetryConnections => Network -> NetworkReport;
     find(kind: NameKind, name: String): Command::Find { kind, name } => Lookup -> Box<FindReport>;
     render_guide(page: String, text: String): Command::RenderGuide { page, text } => Guide -> RenderedGuide;

@@ -97,6 +97,9 @@ pub enum Command {
     ForgetIdentity { confirm: String },
     /// Store and network as they are now. Answer: [`Answer::Status`].
     Status,
+    /// Keeps at most so many strangers: people with whom this person has nothing to do. Whoever is beyond is forgotten, and
+    /// found again when looked up. Answer: [`Answer::Status`].
+    KeepStrangers { most: u32 },
     /// Peers, relays and what they did. Answer: [`Answer::Network`].
     Network,
     /// Opens another network's profile from the next load of the page: of a network of this browser, or of the one that
@@ -164,6 +167,7 @@ impl Command {
             | Self::Lock
             | Self::ForgetIdentity { .. }
             | Self::Status
+            | Self::KeepStrangers { .. }
             | Self::Network
             | Self::OpenNetwork { .. }
             | Self::Statistics { .. }
@@ -345,6 +349,10 @@ pub struct Status {
     /// How far the clocks of most connected peers are ahead of this device's, in milliseconds (below zero: behind).
     /// None while they agree well enough for names and presence.
     pub clock_apart: Option<i64>,
+    /// Strangers kept at most.
+    pub strangers_max: u32,
+    /// Of so many strangers one is kept; 1 while there is room for all.
+    pub strangers_share: u64,
     pub version: String,
 }
 

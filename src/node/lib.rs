@@ -212,7 +212,11 @@ impl Node {
             }
             Command::Person { did } => Ok(Answer::Person(self.people.person(&did)?.map(Box::new))),
             Command::Block { cid } => Ok(Answer::Block(self.content.block(&cid).await?)),
-            Command::Status => Ok(Answer::Status(self.people.status(self.chat.clock_apart()).await)),
+            Command::Status => Ok(Answer::Status(self.status().await)),
+            Command::KeepStrangers { most } => {
+                self.retainer.keep_strangers(most as usize).await?;
+                Ok(Answer::Status(self.status().await))
+            }
             Command::Network => Ok(Answer::Network(self.network_report().await)),
             Command::OpenNetwork { topic } => {
                 self.open_network(&topic).await?;
@@ -307,6 +311,10 @@ impl Node {
         Answer::Me(Box::new(self.people.me()))
     }
 
+    async fn status(&self) -> Status {
+        self.people.status(self.chat.clock_apart(), self.retainer.quota()).await
+    }
+
     /// Returns what the network screen shows.
     async fn network_report(&self) -> NetworkReport {
         let networks = self.list_networks().await;
@@ -323,9 +331,10 @@ impl Node {
         self.context.events().unsubscribe(id);
     }
 
-    /// Sets how many strangers are kept at the most: identities with whom the person has nothing to do.
-    pub fn keep_strangers(&self, most: usize) {
-        self.retainer.set_strangers_max(most);
+    /// Sets how many strangers are kept at the most, as long as nobody chose another number: identities with whom the
+    /// person has nothing to do.
+    pub fn limit_strangers(&self, most: usize) {
+        self.retainer.set_default_quota(most);
     }
 
     /// What comes in from elsewhere.

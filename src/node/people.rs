@@ -13,6 +13,7 @@ use crate::peers::PeerTable;
 use crate::people::answers::*;
 use crate::registry::Registry;
 use crate::reputation::{Actor, ReputationTracker};
+use crate::retention::StrangersQuota;
 use gen_registry_api::*;
 use gen_registry_core::keys::Did;
 use gen_registry_core::name::{Username, parse_input};
@@ -173,8 +174,8 @@ impl People {
         }))
     }
 
-    /// `clock_apart` is how far this device's clock is from its peers', in milliseconds.
-    pub(super) async fn status(&self, clock_apart: Option<i64>) -> Status {
+    /// `quota` is of strangers; `clock_apart` is how far this device's clock is from its peers', in milliseconds.
+    pub(super) async fn status(&self, clock_apart: Option<i64>, quota: StrangersQuota) -> Status {
         let storage = self.context.environment.storage_use().await;
         let (names, registries) = counts(&self.registry.read_model(), self.keys.identity());
         Status {
@@ -191,6 +192,8 @@ impl People {
             volatile: false,
             withdrawn: false,
             clock_apart,
+            strangers_max: u32::try_from(quota.most).unwrap_or(u32::MAX),
+            strangers_share: quota.share,
             version: VERSION.to_owned(),
         }
     }

@@ -57,12 +57,24 @@ pub(crate) const RECORD: &str = "retention";
 
 /// The range of a node as it is stored. Without a record a node keeps everybody.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub(crate) struct RangeRecord {
+    /// How many strangers the person wants to be kept.
+    most: Option<usize>,
     /// A place in the range; drawn when it is narrowed first.
     place: u64,
     /// How many bits name the range.
     bits: u8,
     changed_at: Timestamp,
+}
+
+/// How many strangers are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StrangersQuota {
+    /// At the most.
+    pub(crate) most: usize,
+    /// Of so many one is kept.
+    pub(crate) share: u64,
 }
 
 /// The service that decides whom this node keeps.
@@ -75,7 +87,8 @@ pub(crate) struct Retainer {
     notices: Rc<Notices>,
     channels: Rc<ChannelStore>,
     range: Cell<RangeRecord>,
-    strangers_max: Cell<usize>,
+    /// How many strangers are kept where the person chose nothing.
+    default_quota: Cell<usize>,
     asked_peers: RefCell<BTreeSet<NetPeerId>>,
 }
 
@@ -98,14 +111,38 @@ impl Retainer {
         channels: Rc<ChannelStore>,
         range: RangeRecord,
     ) -> Self {
-        let (range, strangers_max) = (Cell::new(range), Cell::new(STRANGERS_MAX));
+        let (range, default_quota) = (Cell::new(range), Cell::new(STRANGERS_MAX));
         let asked_peers = RefCell::default();
-        Self { context, keys, registry, decisions, installations, notices, channels, range, strangers_max, asked_peers }
+        Self { context, keys, registry, decisions, installations, notices, channels, range, default_quota, asked_peers }
     }
 
-    /// Sets how many strangers are kept at the most.
-    pub(crate) fn set_strangers_max(&self, most: usize) {
-        self.strangers_max.set(most);
+    /// Sets how many strangers are kept where the person chose nothing.
+    pub(crate) fn set_default_quota(&self, most: usize) {
+        self.default_quota.set(most);
+    }
+
+    /// Keeps at most so many strangers from now on. The range begins whole again, and is narrowed as far as necessary.
+    pub(crate) async fn keep_strangers(&self, most: usize) -> Result<(), Failure> {
+        {
+            let _one_at_a_time = self.registry.begin_write().await;
+            self.store(RangeRecord { most: Some(most), ..RangeRecord::default() }).await?;
+        }
+        self.review().await
+    }
+
+    /// Returns how many strangers are kept at the most, and of how many one.
+    pub(crate) fn quota(&self) -> StrangersQuota {
+        StrangersQuota { most: self.most(), share: 1 << self.range.get().bits }
+    }
+
+    fn most(&self) -> usize {
+        self.range.get().most.unwrap_or_else(|| self.default_quota.get())
+    }
+
+    async fn store(&self, record: RangeRecord) -> Result<(), Failure> {
+        self.context.commit(vec![put(Table::Settings, RECORD, &record)], Durability::Strict).await?;
+        self.range.set(record);
+        Ok(())
     }
 
     /// Keeps within the quota. Never returns.
@@ -131,8 +168,7 @@ impl Retainer {
             let wanted = self.wanted();
             let record = self.fitting_range(&wanted);
             if record.bits != self.range.get().bits {
-                self.context.commit(vec![put(Table::Settings, RECORD, &record)], Durability::Strict).await?;
-                self.range.set(record);
+                self.store(record).await?;
             }
             let retention = Retention::new(record.range(), wanted);
             let mut read_model = self.registry.read_model_mut();
@@ -140,7 +176,7 @@ impl Retainer {
             let is_unchanged = *registry.retention() == retention;
             registry.retain(retention);
             // Whom a look-up brought stays until there are too many.
-            if is_unchanged && registry.identity_count() <= self.strangers_max.get() {
+            if is_unchanged && registry.identity_count() <= self.most() {
                 return Ok(());
             }
             let retention = registry.retention();
@@ -156,7 +192,7 @@ impl Retainer {
     /// The range of now, or half of it as often as there is no room for the strangers in it; or twice of it after a while
     /// with few.
     fn fitting_range(&self, wanted: &BTreeSet<Did>) -> RangeRecord {
-        let (now, most) = (self.context.now(), self.strangers_max.get());
+        let (now, most) = (self.context.now(), self.most());
         let read_model = self.registry.read_model();
         let strangers: Vec<u64> = {
             let identities = read_model.registry().identities();

@@ -233,7 +233,7 @@ async fn open(
         return Err(CatalogueNodeError::OtherNetwork(data.unwrap_or(Path::new("")).join(STORE_FILE)));
     }
     let node = Rc::new(Node::start(store, Rc::new(Native), network).await?);
-    node.keep_strangers(STRANGERS_MAX);
+    node.limit_strangers(STRANGERS_MAX);
     publish_missing(&node, catalogue).await;
     let public = public.iter().map(ToString::to_string).collect();
     let listening = Listening { listen: listen.to_string(), public, direct_max: DIRECT_MAX, addresses };

@@ -16,7 +16,7 @@ use crate::support::wait::{eventually, in_one_thread};
 /// People whom the large node knows.
 const PEOPLE: u64 = 300;
 /// Strangers for whom the small one has room.
-const ROOM: usize = 40;
+const ROOM: u32 = 40;
 /// One of the people, whom the small node's person follows.
 const FOLLOWED: u64 = 7;
 
@@ -44,7 +44,8 @@ fn small_node_keeps_whom_it_has_to_do_with_and_a_range_of_strangers() {
         let relay = relay().await;
         let network = network(&relay);
         let small = TestNode::join(network.clone()).await;
-        small.node.keep_strangers(ROOM);
+        let keep = Command::KeepStrangers { most: ROOM };
+        small.node.handle(keep).await.unwrap();
         small.claim("small").await.unwrap();
         let own: Did = small.me().await.did.unwrap().parse().unwrap();
         let followed = beginning(FOLLOWED).device.did;
@@ -57,7 +58,7 @@ fn small_node_keeps_whom_it_has_to_do_with_and_a_range_of_strangers() {
         eventually("the large one knows the small one's person", async || known(&large).contains(&own)).await;
         eventually("the small one narrows its range", async || small.node.known().retention().range().bits() > 0).await;
         // Half of 300 as often as it takes to come below 40, and whoever came while it was narrowed.
-        eventually("it keeps its room", async || known(&small).len() <= ROOM + 2).await;
+        eventually("it keeps its room", async || known(&small).len() <= ROOM as usize + 2).await;
         eventually("whom it follows is there", async || bio_of(&small, &followed).await.is_some()).await;
         let range = small.node.known().retention().range();
         let inside = |did: &&Did| range.contains(place_of(did));
@@ -69,6 +70,9 @@ fn small_node_keeps_whom_it_has_to_do_with_and_a_range_of_strangers() {
             assert!(node.network().await.rejections.is_empty(), "nobody is to blame for what the other keeps");
         }
 
+        let Answer::Status(status) = small.node.handle(Command::Status).await.unwrap() else { panic!("no status") };
+        assert_eq!((status.strangers_max, status.strangers_share), (ROOM, 1 << range.bits()));
+
         // Own writes go on, and reach the large one; whom it follows goes on, too.
         let changes = ProfileChanges { bio: Some("small, and content".to_owned()), ..ProfileChanges::default() };
         small.node.handle(Command::UpdateProfile { changes }).await.unwrap();
@@ -78,8 +82,13 @@ fn small_node_keeps_whom_it_has_to_do_with_and_a_range_of_strangers() {
         let small = TestNode::join_with(store, network).await;
         assert_eq!(known(&small), expected, "the same after a restart, before anybody is met");
         assert_eq!(small.node.known().retention().range(), range);
-        small.node.keep_strangers(ROOM);
         eventually("it is among peers again", async || !small.network().await.peers.is_empty()).await;
         assert_eq!(known(&small), expected);
+
+        // The person wants none at all, and then everybody.
+        small.node.handle(Command::KeepStrangers { most: 0 }).await.unwrap();
+        assert_eq!(known(&small), [own, followed].into());
+        small.node.handle(Command::KeepStrangers { most: 1_000 }).await.unwrap();
+        eventually("everybody comes back", async || known(&small).len() as u64 == PEOPLE + 1).await;
     });
 }

@@ -3,12 +3,16 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 
+use crate::action::ActionState;
 use crate::app_state::app_state;
 use crate::app_state::toasts::Tone;
-use crate::components::notice::{Notice, NoticeTone};
+use crate::components::notice::{FailureNotice, Notice, NoticeTone};
 use crate::widgets::moment::Moment;
 use crate::{dom, text};
 use gen_registry_api::{QuarantinedRecord, Status};
+
+/// The numbers of strangers that can be chosen.
+const STRANGERS_CHOICES: [u32; 4] = [0, 2_000, 20_000, 100_000];
 
 /// The section. It asks for the status when it is opened.
 #[component]
@@ -28,7 +32,17 @@ pub fn Storage() -> impl IntoView {
 
 /// What is kept, how much room it takes, and what was quarantined.
 fn render_status(status: Status) -> impl IntoView {
-    let Status { registries, names, quarantined, storage_used, storage_quota, persisted, .. } = status;
+    let Status {
+        registries,
+        names,
+        quarantined,
+        storage_used,
+        storage_quota,
+        persisted,
+        strangers_max,
+        strangers_share,
+        ..
+    } = status;
     view! {
         <p>
             {format!(
@@ -54,8 +68,67 @@ fn render_status(status: Status) -> impl IntoView {
                     </div>
                 }
             })}
+        <Strangers most=strangers_max share=strangers_share />
         <Persisted persisted />
         {(!quarantined.is_empty()).then(|| render_quarantined(quarantined))}
+    }
+}
+
+/// How many strangers are kept, with a choice.
+#[component]
+fn Strangers(most: u32, share: u64) -> impl IntoView {
+    let app_state = app_state();
+    let attempt = ActionState::new();
+    let choose = move |most: u32| {
+        let client = app_state.client();
+        attempt.start(async move { client.keep_strangers(most).await }, move |_| {
+            app_state.shell.announce("The choice is stored.");
+            app_state.refresh_status();
+        });
+    };
+    let mut choices = STRANGERS_CHOICES.to_vec();
+    if !choices.contains(&most) {
+        choices.push(most);
+        choices.sort_unstable();
+    }
+    view! {
+        <label class="pick">
+            <span class="pick-label">"Strangers kept on this device"</span>
+            <select
+                class="input"
+                data-testid="strangers"
+                disabled=move || attempt.busy.get()
+                on:change:target=move |event| {
+                    if let Ok(most) = event.target().value().parse() {
+                        choose(most);
+                    }
+                }
+            >
+                {choices
+                    .into_iter()
+                    .map(|choice| {
+                        let label = match choice {
+                            0 => "none".to_owned(),
+                            choice => format!("at most {}", text::format_number(choice.into())),
+                        };
+                        view! {
+                            <option value=choice.to_string() selected=choice == most>
+                                {label}
+                            </option>
+                        }
+                    })
+                    .collect_view()}
+            </select>
+        </label>
+        <p class="muted" data-testid="strangers-share">
+            {match share {
+                1 => "There is room for everybody so far.".to_owned(),
+                _ if most == 0 => "Only people with whom you have something to do are kept.".to_owned(),
+                share => format!("Of all strangers one in {} is kept.", text::format_number(share)),
+            }}
+            " Whom you follow or trust, whose modules you installed, and who writes in your channels is always kept. Others are found when you look them up."
+        </p>
+        <FailureNotice failure=attempt.failure />
     }
 }
 
