@@ -498,6 +498,12 @@ impl Registry {
         self.statements.iter().filter(|(_, statements)| statements.have_links()).map(|(did, _)| did)
     }
 
+    /// Returns whether an identity has claimed a name, and the claim is confirmed.
+    pub fn has_confirmed_claim(&self, did: &Did) -> bool {
+        let mut claims = self.facts.by_identity(did).filter(|fact| fact.claim().is_some());
+        claims.any(|claim| self.confirmations.is_confirmed(&self.history, &claim.id))
+    }
+
     /// Returns whether a key was ever the identity's, as far as its links say.
     pub fn has_identity_key(&self, did: &Did, key: &PublicKey) -> bool {
         self.statements.get(did).is_some_and(|statements| statements.has_key(key))

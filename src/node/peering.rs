@@ -49,6 +49,7 @@ use crate::store::records::{StoredRecord, put};
 use crate::store::{Durability, StoreError, Table};
 use gen_registry_api::Event;
 use gen_registry_core::keys::Did;
+use gen_registry_core::sync::exchange::budget::Newcomers;
 use gen_registry_core::sync::rejection::Rejection;
 use host::{News, serve};
 
@@ -79,18 +80,27 @@ pub struct Peering {
     sessions: Rc<Sessions>,
 }
 
-/// What each exchange has still to say.
+/// What the exchanges with all peers share.
 #[derive(Default)]
-pub(crate) struct Sessions(RefCell<BTreeMap<NetPeerId, Rc<News>>>);
+pub(crate) struct Sessions {
+    /// What each has still to say.
+    news: RefCell<BTreeMap<NetPeerId, Rc<News>>>,
+    /// How many strangers without a confirmed name are still taken.
+    newcomers: Rc<RefCell<Newcomers>>,
+}
 
 impl Sessions {
     /// Has every session but one say that something of an identity changed.
     fn announce(&self, did: &Did, but: Option<NetPeerId>) {
-        for (peer, news) in &*self.0.borrow() {
+        for (peer, news) in &*self.news.borrow() {
             if Some(*peer) != but {
                 news.add(*did);
             }
         }
+    }
+
+    fn newcomers(&self) -> Rc<RefCell<Newcomers>> {
+        self.newcomers.clone()
     }
 }
 
@@ -228,7 +238,7 @@ impl Peering {
                 let (news, woken) = News::new();
                 let news_of_session = (Rc::downgrade(&news), woken);
                 // An earlier session with this peer ends with its news.
-                self.sessions.0.borrow_mut().insert(link.peer, news);
+                self.sessions.news.borrow_mut().insert(link.peer, news);
                 let (node, mesh, peer) = (self.node.clone(), self.mesh.clone(), link.peer);
                 let sessions = self.sessions.clone();
                 let roster_exchange = node.chat.clone().exchange_rosters(mesh.clone(), peer);
@@ -271,7 +281,7 @@ impl Peering {
             MeshEvent::Changed(view) => {
                 // At once: an older view must not come after a newer one.
                 let news = self.node.peers.update(&view, self.node.context.now());
-                self.sessions.0.borrow_mut().retain(|_, news| Rc::weak_count(news) > 0);
+                self.sessions.news.borrow_mut().retain(|_, news| Rc::weak_count(news) > 0);
                 Some(async move { self.apply_view_changes(news, &view).await }.boxed_local())
             }
         }

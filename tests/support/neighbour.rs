@@ -64,7 +64,8 @@ impl Neighbour {
         peer.approach().await;
         peer.join_gossip().await;
         let (talk, entries) = (peer.silent().await, HashMap::new());
-        let mut replication = Replication { talk, exchange: Exchange::new(true), registry, entries, on_page };
+        let mut replication =
+            Replication { talk, exchange: Exchange::new(true, Rc::default()), registry, entries, on_page };
         assert!(replication.feed(Input::Opened).await);
         while !replication.exchange.has_greeted() {
             assert!(replication.hear().await, "the node greets");

@@ -189,7 +189,7 @@ impl Swarm {
                     self.network.cut(id, peer);
                     return;
                 }
-                let (exchange, last_message) = (Exchange::new(dialler), self.network.now());
+                let (exchange, last_message) = (Exchange::new(dialler, Rc::default()), self.network.now());
                 let open = Open { link, is_initiator: dialler, has_begun: false, last_message, exchange };
                 self.members[id].sessions.insert(peer, open);
                 self.feed(id, peer, Input::Opened);

@@ -70,6 +70,14 @@ impl Ask {
     }
 }
 
+impl Detail {
+    /// Returns whether something of it is said to be confirmed.
+    pub fn says_confirmed(&self) -> bool {
+        let nothing = digest_over(&[]);
+        self.beside.iter().any(|(_, digest)| *digest != nothing)
+    }
+}
+
 impl Registry {
     /// What is here of an identity; `None` if nothing is.
     pub fn detail_of(&self, did: &Did) -> Option<Detail> {

@@ -35,8 +35,10 @@ pub mod pieces;
 mod ring;
 pub mod wire;
 
+use std::cell::RefCell;
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use negentropy::Id;
 
@@ -46,7 +48,7 @@ use crate::limits::PARAMETERS_VERSION;
 use crate::network::SignedSetChange;
 use crate::registry::{Ask, Detail, Registry};
 use crate::ring::RingRange;
-use crate::sync::exchange::budget::Budget;
+use crate::sync::exchange::budget::{Budget, Newcomers};
 use crate::sync::rejection::Rejection;
 use crate::time::Timestamp;
 pub use pieces::{Outcome, Part, admit, load_answer, plan_answer};
@@ -105,6 +107,15 @@ pub enum Output {
     Ended,
 }
 
+/// Why an identity is fetched that was unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Admission {
+    /// It was counted.
+    Counted,
+    /// The peer says that something of it is confirmed.
+    OnCredit,
+}
+
 /// The exchange with one peer.
 pub struct Exchange {
     is_initiator: bool,
@@ -131,12 +142,18 @@ pub struct Exchange {
     last_fault: Option<Rejection>,
     /// How much the peer may ask for and send.
     budget: Budget,
+    /// Of the whole node.
+    newcomers: Rc<RefCell<Newcomers>>,
+    /// Identities that were unknown, and are fetched all the same.
+    admitted: BTreeMap<Did, Admission>,
+    /// Whether every identity that was said to have a confirmed name had one.
+    is_credible: bool,
     outputs: Vec<Output>,
 }
 
 impl Exchange {
-    /// The exchange of one side of a stream.
-    pub fn new(is_initiator: bool) -> Self {
+    /// The exchange of one side of a stream, with the allowance that all exchanges of the node share.
+    pub fn new(is_initiator: bool, newcomers: Rc<RefCell<Newcomers>>) -> Self {
         Self {
             is_initiator,
             has_greeted: false,
@@ -157,6 +174,9 @@ impl Exchange {
             marks: 0,
             last_fault: None,
             budget: Budget::default(),
+            newcomers,
+            admitted: BTreeMap::new(),
+            is_credible: true,
             outputs: Vec::new(),
         }
     }
@@ -193,7 +213,7 @@ impl Exchange {
                 self.send(Message::Pieces { ticket, pieces });
                 self.budget.sent(bytes, now)
             }
-            Input::Admitted(outcome) => self.go_on(&outcome, registry),
+            Input::Admitted(outcome) => self.go_on(&outcome, registry, now),
         };
         if let Err(rejection) = result {
             self.reject(rejection);
@@ -299,7 +319,7 @@ impl Exchange {
                 let is_answer = !self.is_initiator;
                 self.offer(dids, registry, is_answer);
             }
-            Message::Details { details, is_last } => self.take_details(details, is_last, registry)?,
+            Message::Details { details, is_last } => self.take_details(details, is_last, registry, now)?,
             Message::Need { ticket, asks } => self.outputs.push(Output::Load { ticket, asks }),
             Message::Pieces { ticket, pieces } => {
                 if self.is_admitting || self.asked.as_ref().is_none_or(|(asked, ..)| *asked != ticket) {
@@ -400,7 +420,13 @@ impl Exchange {
         }
     }
 
-    fn take_details(&mut self, details: Vec<Detail>, is_last: bool, registry: &Registry) -> Result<(), Rejection> {
+    fn take_details(
+        &mut self,
+        details: Vec<Detail>,
+        is_last: bool,
+        registry: &Registry,
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
         if is_last {
             self.due = self.due.checked_sub(1).ok_or(Rejection::Unasked)?;
         }
@@ -416,18 +442,23 @@ impl Exchange {
                 Entry::Occupied(mut here) => join(here.get_mut(), detail),
             }
         }
-        self.ask(registry);
+        self.ask(registry, now);
         Ok(())
     }
 
     /// Asks for what is missing, one page at a time.
-    fn ask(&mut self, registry: &Registry) {
+    fn ask(&mut self, registry: &Registry, now: Timestamp) {
         if self.asked.is_some() {
             return;
         }
         let (mut asks, mut dids) = (Vec::new(), BTreeSet::new());
-        let mut complete = Vec::new();
-        for (did, detail) in &self.pending {
+        let (mut complete, mut refused) = (Vec::new(), Vec::new());
+        let pending = std::mem::take(&mut self.pending);
+        for (did, detail) in &pending {
+            if !self.may_fetch(detail, registry, now) {
+                refused.push(*did);
+                continue;
+            }
             let missing = registry.asks_for(detail);
             if missing.is_empty() {
                 complete.push(*did);
@@ -439,7 +470,10 @@ impl Exchange {
                 break;
             }
         }
-        complete.iter().for_each(|did| self.drop_pending(did));
+        self.pending = pending;
+        // They are found again in a later round.
+        refused.iter().for_each(|did| self.drop_pending(did));
+        complete.iter().for_each(|did| self.close_pending(did, registry, now));
         if asks.is_empty() {
             return self.finish();
         }
@@ -449,6 +483,37 @@ impl Exchange {
         self.send(Message::Need { ticket, asks });
     }
 
+    /// Returns whether an identity may be fetched: it is known or wanted, or there is an allowance for it, or the peer says
+    /// that something of it is confirmed and was right about all others.
+    fn may_fetch(&mut self, detail: &Detail, registry: &Registry, now: Timestamp) -> bool {
+        let did = detail.did;
+        if self.admitted.contains_key(&did)
+            || registry.inception(&did).is_some()
+            || registry.retention().is_wanted(&did)
+        {
+            return true;
+        }
+        if detail.says_confirmed() && self.is_credible && registry.has_witnesses() {
+            self.admitted.insert(did, Admission::OnCredit);
+            return true;
+        }
+        let is_allowed = self.newcomers.borrow_mut().draw(now);
+        if is_allowed {
+            self.admitted.insert(did, Admission::Counted);
+        }
+        is_allowed
+    }
+
+    /// Drops the details of an identity of which nothing more is fetched, and counts it if it came on credit and nothing
+    /// of it is confirmed.
+    fn close_pending(&mut self, did: &Did, registry: &Registry, now: Timestamp) {
+        self.drop_pending(did);
+        if self.admitted.remove(did) == Some(Admission::OnCredit) && !registry.has_confirmed_claim(did) {
+            self.is_credible = false;
+            self.newcomers.borrow_mut().draw(now);
+        }
+    }
+
     fn drop_pending(&mut self, did: &Did) {
         if let Some(detail) = self.pending.remove(did) {
             self.pending_bytes -= detail_weight(&detail);
@@ -456,7 +521,7 @@ impl Exchange {
     }
 
     /// What was asked for has arrived and is admitted.
-    fn go_on(&mut self, outcome: &Outcome, registry: &Registry) -> Result<(), Rejection> {
+    fn go_on(&mut self, outcome: &Outcome, registry: &Registry, now: Timestamp) -> Result<(), Rejection> {
         let (_, asked, dids) = self.asked.take().ok_or(Rejection::OutOfOrder)?;
         self.is_admitting = false;
         // A page without news: the peer has it no more. The next round finds what is left.
@@ -464,13 +529,13 @@ impl Exchange {
             let missing = |did: &Did| self.pending.get(did).map(|detail| registry.asks_for(detail)).unwrap_or_default();
             let stuck: Vec<Did> =
                 dids.into_iter().filter(|did| missing(did).iter().any(|ask| asked.contains(ask))).collect();
-            stuck.iter().for_each(|did| self.drop_pending(did));
+            stuck.iter().for_each(|did| self.close_pending(did, registry, now));
         }
         for rejection in &outcome.rejections {
             self.reject(*rejection);
         }
         if !self.has_ended {
-            self.ask(registry);
+            self.ask(registry, now);
         }
         Ok(())
     }

@@ -119,12 +119,13 @@ pub(super) async fn serve(
 ) {
     let Link { peer, initiator, incoming, outgoing, guard } = link;
     let last_message = node.context.now();
+    let exchange = Exchange::new(initiator, sessions.newcomers());
     let mut host = Host {
         node: node.clone(),
         sessions,
         peer,
         initiator,
-        exchange: Exchange::new(initiator),
+        exchange,
         has_begun: false,
         news,
         range: node.retainer.range(),

@@ -25,6 +25,18 @@ const _: () = assert!((NEWS_MAX as u64) * 1_000 < ANNOUNCEMENTS_PER_SECOND * NEW
 pub const BYTES_BURST: u64 = 64 * 1024 * 1024;
 pub const BYTES_PER_SECOND: u64 = 8 * 1024 * 1024;
 
+/// Identities that a node takes in a burst though they prove nothing, and the lasting rate per second, from all its peers
+/// together: identities cost nothing, and a peer comes back under another name. A first comparison fits into the burst.
+pub const NEWCOMERS_BURST: u64 = 20_000;
+pub const NEWCOMERS_PER_SECOND: u64 = 5;
+
+/// How many identities a node still takes that were unknown to it and have no confirmed name. It is shared by all exchanges
+/// of the node.
+///
+/// A name costs work, and witnesses sign only so many: who has one is taken at no charge.
+#[derive(Debug)]
+pub struct Newcomers(Bucket);
+
 /// A token bucket. The level is in thousandths of a token, so that milliseconds fill it evenly.
 #[derive(Debug)]
 pub(in crate::sync) struct Bucket {
@@ -59,6 +71,24 @@ impl Bucket {
     /// Puts back tokens that were drawn and not used.
     pub(in crate::sync) fn give_back(&mut self, amount: u64) {
         self.level = self.level.saturating_add(amount.saturating_mul(1000)).min(self.burst * 1000);
+    }
+}
+
+impl Default for Newcomers {
+    fn default() -> Self {
+        Self::new(NEWCOMERS_BURST, NEWCOMERS_PER_SECOND)
+    }
+}
+
+impl Newcomers {
+    /// An allowance of `burst` identities that gains `per_second`.
+    pub const fn new(burst: u64, per_second: u64) -> Self {
+        Self(Bucket::new(burst, per_second))
+    }
+
+    /// Counts one more, if there is room.
+    pub(in crate::sync) fn draw(&mut self, now: Timestamp) -> bool {
+        self.0.draw(1, now)
     }
 }
 

@@ -13,9 +13,12 @@ use super::wire::MESSAGE_MAX_BYTES;
 use super::*;
 use crate::actors::{BEGIN, Person, Replica, network, username};
 use crate::canonical::DecodeError;
+use crate::keys::SecretKey;
 use crate::log::body::Withdrawal;
 use crate::log::{self, Entry, EntryId};
+use crate::network::NetworkHistory;
 use crate::outcome::NoEffect;
+use crate::receipt::Receipt;
 use crate::registry::tests::orders::{Case, Item};
 use crate::retention::Retention;
 use crate::ring::place_of;
@@ -41,7 +44,12 @@ struct Pair<'a> {
 impl<'a> Pair<'a> {
     /// The stream is open and both have greeted.
     fn new(one: &'a mut Replica, other: &'a mut Replica) -> Self {
-        let sides = [(Exchange::new(true), one), (Exchange::new(false), other)];
+        Self::with_allowance(one, other, Rc::default())
+    }
+
+    /// The same where the first side takes so many newcomers.
+    fn with_allowance(one: &'a mut Replica, other: &'a mut Replica, allowance: Rc<RefCell<Newcomers>>) -> Self {
+        let sides = [(Exchange::new(true, allowance), one), (Exchange::new(false, Rc::default()), other)];
         let queues = [[Input::Opened].into(), [Input::Opened].into()];
         let mut pair = Self { sides, queues, traffic: Traffic::default(), synced: [0, 0], step: 0 };
         pair.run(usize::MAX);
@@ -245,11 +253,11 @@ fn peers_of_another_network_are_told_apart_before_anything_is_compared() {
     let (one, _) = network(1, 1);
     let (other, _) = network(3, 2);
     let (one, other) = (Registry::new(one), Registry::new(other));
-    let mut exchange = Exchange::new(true);
+    let mut exchange = Exchange::new(true, Rc::default());
     let foreign = Message::Hello(hello(&other)).encode();
     let outputs = exchange.handle(Input::Message(foreign), &one, BEGIN);
     assert!(outputs.contains(&Output::Rejected(Rejection::ForeignTopic)), "{outputs:?}");
-    let mut exchange = Exchange::new(true);
+    let mut exchange = Exchange::new(true, Rc::default());
     let early = Message::Done { round: 0 }.encode();
     assert!(exchange.handle(Input::Message(early), &one, BEGIN).contains(&Output::Rejected(Rejection::OutOfOrder)));
 }
@@ -349,7 +357,7 @@ fn what_a_peer_makes_a_node_hold_is_bounded() {
     let asks = vec![Ask::Log { log: laptop.log(), known: vec![] }; ASKS_MAX];
     assert_eq!(plan_answer(&node.registry, &asks).len(), pieces::PARTS_MAX);
 
-    let mut exchange = Exchange::new(false);
+    let mut exchange = Exchange::new(false, Rc::default());
     exchange.handle(Input::Message(Message::Hello(hello(&node.registry)).encode()), &node.registry, BEGIN);
     let beside: Vec<(EntryId, Digest)> =
         (0..BESIDE_MAX).map(|at| (EntryId::from_digest(Digest::of(&at.to_be_bytes())), Digest::of(b"x"))).collect();
@@ -503,4 +511,96 @@ fn who_is_asked_for_by_name_comes_with_the_history_of_their_names() {
     assert_eq!(small.registry.name(&rose), whole.registry.name(&rose));
     assert_eq!(small.registry.digest_of(&alice.did), whole.registry.digest_of(&alice.did));
     assert!(small.registry.facts().get(&lily.id()).is_none(), "what nobody asked for");
+}
+
+/// A replica with so many people who have written nothing but their openings and a claim, which is confirmed or not.
+fn crowd(history: &NetworkHistory, keys: &[SecretKey], people: u16, is_confirmed: bool) -> Replica {
+    let mut node = Replica::new(history.clone());
+    for nth in 0..people {
+        let mut entropy = [0; 32];
+        entropy[..2].copy_from_slice(&nth.to_be_bytes());
+        let person = Person::of_entropy(history.topic(), entropy);
+        let mut device = person.device(0, 1);
+        let claim = device.claim(&format!("name-{nth}"), None);
+        node.give(&device.opening);
+        node.give(&claim);
+        if is_confirmed {
+            let slots = vec![*claim.id().digest()];
+            node.registry.add_receipt(Receipt::sign(&history.topic(), &keys[0], 0, claim.id(), slots, BEGIN));
+        }
+    }
+    node
+}
+
+fn take_in(small: &mut Replica, crowd: &mut Replica, allowance: &Rc<RefCell<Newcomers>>) -> Vec<Rejection> {
+    let mut pair = Pair::with_allowance(small, crowd, allowance.clone());
+    pair.put(0, Input::Begin);
+    pair.run(usize::MAX);
+    assert!(!pair.sides[0].0.is_busy(), "the round ends");
+    pair.traffic.rejections
+}
+
+#[test]
+fn people_without_a_confirmed_name_are_taken_as_far_as_the_allowance_goes() {
+    let (history, keys) = network(1, 1);
+    let (mut small, mut nameless) = (Replica::new(history.clone()), crowd(&history, &keys, 50, false));
+    let allowance = Rc::new(RefCell::new(Newcomers::new(10, 0)));
+    for _ in 0..2 {
+        assert_eq!(take_in(&mut small, &mut nameless, &allowance), []);
+        assert_eq!(small.registry.identity_count(), 10, "of all rounds and peers together");
+    }
+    // Those who are known already go on.
+    let known = *small.registry.identities().next().expect("ten of them");
+    let before = small.registry.digest_of(&known);
+    let mut others = crowd(&history, &keys, 50, true);
+    assert_eq!(take_in(&mut small, &mut others, &allowance), []);
+    assert_eq!(small.registry.identity_count(), 50, "a confirmed name is no newcomer's");
+    assert_ne!(small.registry.digest_of(&known), before);
+}
+
+#[test]
+fn wanted_people_need_no_allowance() {
+    let (history, keys) = network(1, 1);
+    let (mut small, mut nameless) = (Replica::new(history.clone()), crowd(&history, &keys, 50, false));
+    let wanted = *nameless.registry.identities().next().expect("fifty");
+    small.registry.retain(Retention::new(RingRange::WHOLE, [wanted]));
+    take_in(&mut small, &mut nameless, &Rc::new(RefCell::new(Newcomers::new(0, 0))));
+    assert_eq!(small.registry.identities().copied().collect::<Vec<_>>(), [wanted]);
+}
+
+/// A peer that calls everybody confirmed, and has no receipt to show.
+#[test]
+fn who_is_falsely_called_confirmed_comes_once_in_a_page() {
+    let (history, keys) = network(1, 1);
+    let crowd = crowd(&history, &keys, 2_000, false);
+    let mut registry = Registry::new(history);
+    let mut exchange = Exchange::new(true, Rc::new(RefCell::new(Newcomers::new(0, 0))));
+    let mut inputs: VecDeque<Input> = VecDeque::new();
+    inputs.push_back(Input::Message(Message::Hello(hello(&registry)).encode()));
+    let dids: Vec<Did> = crowd.registry.identities().copied().collect();
+    for dids in dids.chunks(WANT_MAX) {
+        let details = dids.iter().map(|did| {
+            let mut detail = crowd.registry.detail_of(did).expect("it is there");
+            detail.beside.push((EntryId::from_digest(*did.digest()), *did.digest()));
+            detail
+        });
+        let message = Message::Details { details: details.collect(), is_last: false };
+        inputs.push_back(Input::Message(message.encode()));
+    }
+    while let Some(input) = inputs.pop_front() {
+        for output in exchange.handle(input, &registry, BEGIN) {
+            match output {
+                Output::Send(Message::Need { ticket, asks }) => {
+                    let openings =
+                        asks.iter().filter(|ask| matches!(ask, Ask::Opening(_))).cloned().collect::<Vec<_>>();
+                    let parts = plan_answer(&crowd.registry, &openings);
+                    let pieces = load_answer(parts, |entry| crowd.store.get(entry).cloned());
+                    inputs.push_front(Input::Message(Message::Pieces { ticket, pieces }.encode()));
+                }
+                Output::Admit(pieces) => inputs.push_front(Input::Admitted(admit(&mut registry, &pieces, |_| Some(0)))),
+                _ => {}
+            }
+        }
+    }
+    assert!(registry.identity_count() <= ASKS_MAX + WANT_MAX, "{}", registry.identity_count());
 }
