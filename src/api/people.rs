@@ -214,8 +214,10 @@ pub struct NameReport {
     pub why: Option<HoldReason>,
     /// How many of the network's present witnesses have signed it.
     pub receipts: u64,
-    /// Claims that lost, with reasons.
+    /// Claims that lost, with reasons: the earliest ones, and the own one first.
     pub losers: Vec<LosingClaim>,
+    /// How many more lost.
+    pub more_losers: u64,
     /// None when the name is not known here; [`Command::Find`](crate::Command::Find) looks further.
     pub answered_by: Option<AnsweredBy>,
     pub records: u64,

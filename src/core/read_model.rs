@@ -145,10 +145,7 @@ impl ReadModel {
                 self.remove_holder(held);
             }
             let now = NameState::of(&self.registry, name).map(Rc::new);
-            for state in before.iter().chain(&now) {
-                people.extend(state.tenures.iter().map(|dated| dated.tenure.holder));
-                people.extend(state.others.iter().chain(&state.contested).map(|other| other.author));
-            }
+            people.extend(concerned(before.as_deref(), now.as_deref()));
             if let Some(state) = now {
                 if let Some(held) = state.holder() {
                     self.insert_holder(held);
@@ -303,6 +300,19 @@ impl ReadModel {
     pub fn identities(&self) -> usize {
         self.registry.identities().count()
     }
+}
+
+/// The people for whom a change of a name's state makes a difference: its holders, and the authors of claims that are new,
+/// gone, or fail for another reason. Of a thousand claims each is concerned once, and not by each that follows.
+fn concerned(before: Option<&NameState>, now: Option<&NameState>) -> BTreeSet<Did> {
+    let claims = |state: Option<&NameState>| -> BTreeSet<(EntryId, WhyNot, Did)> {
+        let others = state.into_iter().flat_map(|state| state.others.iter().chain(&state.contested));
+        others.map(|other| (other.claim, other.why, other.author)).collect()
+    };
+    let (earlier, later) = (claims(before), claims(now));
+    let changed = earlier.symmetric_difference(&later).map(|(_, _, author)| *author);
+    let holders = before.into_iter().chain(now).flat_map(|state| &state.tenures).map(|dated| dated.tenure.holder);
+    holders.chain(changed).collect()
 }
 
 /// The letter under which the directory lists a name.

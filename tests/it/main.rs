@@ -9,6 +9,7 @@ mod admission;
 mod announcements;
 mod catalogue;
 mod checkpoints;
+mod conflicts;
 mod content;
 mod convergence;
 mod crowd;

@@ -53,7 +53,7 @@ pub struct OtherClaim {
 }
 
 /// Why a claim does not hold the name. None of these is an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum WhyNot {
     /// Not enough witnesses have signed it, and nobody else holds the name.

@@ -6,8 +6,11 @@ use gen_registry_core::keys::Did;
 use gen_registry_core::log::{Body, Chain, End, EntryId, LogId};
 use gen_registry_core::name::Username;
 use gen_registry_core::outcome::Fact;
-use gen_registry_core::read_model::{ClaimStatus, DatedTenure, NameState, PersonRecord, ReadModel, WhyNot};
+use gen_registry_core::read_model::{ClaimStatus, DatedTenure, NameState, OtherClaim, PersonRecord, ReadModel, WhyNot};
 use gen_registry_core::time::Timestamp;
+
+/// The most claims of a name that are shown and told of, beside the holder's: anybody can make any number.
+const LOSERS_MAX: usize = 32;
 
 /// A person as they are shown beside what they say or do. `own` is this profile's person.
 pub(crate) fn summary(read_model: &ReadModel, own: Option<Did>, did: &Did) -> PersonSummary {
@@ -79,6 +82,7 @@ pub(crate) fn look_up(read_model: &ReadModel, own: Option<Did>, name: &Username)
         why: None,
         receipts: 0,
         losers: Vec::new(),
+        more_losers: 0,
         answered_by: None,
         records,
         registries,
@@ -96,8 +100,11 @@ pub(crate) fn look_up(read_model: &ReadModel, own: Option<Did>, name: &Username)
         report.redirect = entry(read_model, own, &heir);
         report.free_at = Some(free_at.as_millis());
     }
-    let others = state.contested.iter().chain(&state.others);
-    report.losers = others
+    let is_own = |other: &&OtherClaim| own == Some(other.author);
+    let others = || state.contested.iter().chain(&state.others);
+    let shown = others().filter(is_own).chain(others().filter(|other| !is_own(other))).take(LOSERS_MAX);
+    report.more_losers = others().count().saturating_sub(LOSERS_MAX) as u64;
+    report.losers = shown
         .map(|other| LosingClaim {
             did: other.author.to_string(),
             username: other.spelled.as_str().to_owned(),

@@ -212,7 +212,7 @@ fn render_contest(report: &NameReport, holder: &UsernameEntry) -> Option<impl In
                 ". "
                 {why}
             </p>
-            {render_claims(&report.losers)}
+            {render_claims(report)}
         </section>
     })
 }
@@ -228,14 +228,15 @@ fn render_split(report: &NameReport) -> impl IntoView + use<> {
             <p class="muted">
                 "Whoever knew the holder before still sees them: compare the safety words with the person you mean. The network’s operators can settle it."
             </p>
-            {render_claims(&report.losers)}
+            {render_claims(report)}
         </section>
     }
 }
 
 /// Claims that don't hold the name: whose, of when, and why not.
-fn render_claims(claims: &[LosingClaim]) -> impl IntoView + use<> {
-    let rows = claims.iter().cloned().map(|claim| {
+fn render_claims(report: &NameReport) -> impl IntoView + use<> {
+    let more = report.more_losers;
+    let rows = report.losers.iter().cloned().map(|claim| {
         let LosingClaim { did, username, claimed_at, reason } = claim;
         view! {
             <li>
@@ -247,7 +248,10 @@ fn render_claims(claims: &[LosingClaim]) -> impl IntoView + use<> {
             </li>
         }
     });
-    view! { <ul>{rows.collect_view()}</ul> }
+    view! {
+        <ul>{rows.collect_view()}</ul>
+        {(more > 0).then(|| view! { <p class="muted">{format!("… and {} more.", text::format_number(more))}</p> })}
+    }
 }
 
 /// All sections of a person. Each is rendered again only when its own part changed.
