@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::executor::block_on;
 use gen_registry_api::{Answer, Command, Event};
@@ -14,6 +14,7 @@ use gen_registry_core::sync::exchange::wire::Piece;
 use gen_registry_core::time::Timestamp;
 use gen_registry_node::Node;
 use gen_registry_node::store::memory::MemoryStore;
+use tokio::time::Instant;
 
 use crate::crowd::shared::{name, start, topic};
 

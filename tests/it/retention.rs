@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use gen_registry_api::*;
 use gen_registry_core::digest::hex;
 use gen_registry_core::keys::Did;
-use gen_registry_core::ring::place_of;
+use gen_registry_core::ring::{RingRange, place_of};
 use gen_registry_node::store::Table;
 
 use crate::crowd::shared::{beginning, crowded_store};
@@ -57,13 +57,19 @@ fn small_node_keeps_whom_it_has_to_do_with_and_a_range_of_strangers() {
         assert_eq!(everybody.len() as u64, PEOPLE);
         eventually("the large one knows the small one's person", async || known(&large).contains(&own)).await;
         eventually("the small one narrows its range", async || small.node.known().retention().range().bits() > 0).await;
-        // Half of 300 as often as it takes to come below 40, and whoever came while it was narrowed.
-        eventually("it keeps its room", async || known(&small).len() <= ROOM as usize + 2).await;
         eventually("whom it follows is there", async || bio_of(&small, &followed).await.is_some()).await;
-        let range = small.node.known().retention().range();
-        let inside = |did: &&Did| range.contains(place_of(did));
-        let expected: BTreeSet<Did> = everybody.iter().filter(inside).copied().chain([own, followed]).collect();
-        eventually("all of its range, and nobody else", async || known(&small) == expected).await;
+        // All of its range, and nobody else; and there is room for all of them, so the range stays.
+        let expected = |range: RingRange| -> BTreeSet<Did> {
+            let inside = everybody.iter().filter(|did| range.contains(place_of(did)));
+            inside.copied().chain([own, followed]).collect()
+        };
+        let range = || small.node.known().retention().range();
+        eventually("it keeps what it has room for", async || {
+            let expected = expected(range());
+            expected.len() <= ROOM as usize + 2 && known(&small) == expected
+        })
+        .await;
+        let (expected, range) = (expected(range()), range());
         let of_expected: BTreeSet<String> = expected.iter().map(|did| hex(did.as_bytes())).collect();
         assert_eq!(stored(&small), of_expected, "what was evicted is deleted");
         for node in [&small, &large] {
@@ -80,8 +86,8 @@ fn small_node_keeps_whom_it_has_to_do_with_and_a_range_of_strangers() {
 
         let store = small.leave().await;
         let small = TestNode::join_with(store, network).await;
-        assert_eq!(known(&small), expected, "the same after a restart, before anybody is met");
-        assert_eq!(small.node.known().retention().range(), range);
+        assert_eq!(small.node.known().retention().range(), range, "it is stored");
+        assert_eq!(known(&small), expected, "the same after a restart");
         eventually("it is among peers again", async || !small.network().await.peers.is_empty()).await;
         assert_eq!(known(&small), expected);
 

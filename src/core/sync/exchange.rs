@@ -107,6 +107,15 @@ pub enum Output {
     Ended,
 }
 
+/// Questions whose answer is due.
+struct Asked {
+    ticket: u64,
+    asks: Vec<Ask>,
+    dids: BTreeSet<Did>,
+    /// The range that was kept when they were asked.
+    range: RingRange,
+}
+
 /// Why an identity is fetched that was unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Admission {
@@ -130,7 +139,7 @@ pub struct Exchange {
     pending: BTreeMap<Did, Detail>,
     pending_bytes: usize,
     /// The questions that are not answered yet.
-    asked: Option<(u64, Vec<Ask>, BTreeSet<Did>)>,
+    asked: Option<Asked>,
     is_admitting: bool,
     next_ticket: u64,
     /// The number of `Want`s whose answers are due.
@@ -322,11 +331,16 @@ impl Exchange {
             Message::Details { details, is_last } => self.take_details(details, is_last, registry, now)?,
             Message::Need { ticket, asks } => self.outputs.push(Output::Load { ticket, asks }),
             Message::Pieces { ticket, pieces } => {
-                if self.is_admitting || self.asked.as_ref().is_none_or(|(asked, ..)| *asked != ticket) {
-                    return Err(Rejection::Unasked);
+                let asked = self.asked.as_ref().filter(|asked| !self.is_admitting && asked.ticket == ticket);
+                let asked = asked.ok_or(Rejection::Unasked)?;
+                if asked.range == registry.retention().range() {
+                    self.is_admitting = true;
+                    self.outputs.push(Output::Admit(pieces));
+                } else {
+                    // Much of the page may be of identities that are not kept any more.
+                    self.asked = None;
+                    self.ask(registry, now);
                 }
-                self.is_admitting = true;
-                self.outputs.push(Output::Admit(pieces));
             }
             Message::Done { round } => {
                 if round != self.round || self.has_received_done {
@@ -455,7 +469,7 @@ impl Exchange {
         let (mut complete, mut refused) = (Vec::new(), Vec::new());
         let pending = std::mem::take(&mut self.pending);
         for (did, detail) in &pending {
-            if !self.may_fetch(detail, registry, now) {
+            if !registry.retention().keeps(did) || !self.may_fetch(detail, registry, now) {
                 refused.push(*did);
                 continue;
             }
@@ -479,7 +493,7 @@ impl Exchange {
         }
         let ticket = self.next_ticket;
         self.next_ticket += 1;
-        self.asked = Some((ticket, asks.clone(), dids));
+        self.asked = Some(Asked { ticket, asks: asks.clone(), dids, range: registry.retention().range() });
         self.send(Message::Need { ticket, asks });
     }
 
@@ -522,7 +536,7 @@ impl Exchange {
 
     /// What was asked for has arrived and is admitted.
     fn go_on(&mut self, outcome: &Outcome, registry: &Registry, now: Timestamp) -> Result<(), Rejection> {
-        let (_, asked, dids) = self.asked.take().ok_or(Rejection::OutOfOrder)?;
+        let Asked { asks: asked, dids, .. } = self.asked.take().ok_or(Rejection::OutOfOrder)?;
         self.is_admitting = false;
         // A page without news: the peer has it no more. The next round finds what is left.
         if !outcome.has_news {

@@ -604,3 +604,28 @@ fn who_is_falsely_called_confirmed_comes_once_in_a_page() {
     }
     assert!(registry.identity_count() <= ASKS_MAX + WANT_MAX, "{}", registry.identity_count());
 }
+
+/// Pages are on their way whenever a node narrows its range.
+#[test]
+fn what_was_asked_for_before_the_range_was_narrowed_is_not_taken() {
+    let (history, keys) = network(1, 1);
+    let mut most_dropped = 0;
+    for moment in 0..40 {
+        let (mut small, mut whole) = (Replica::new(history.clone()), crowd(&history, &keys, 150, false));
+        let first = *whole.registry.identities().next().expect("there are some");
+        let range = RingRange::around(place_of(&first), 3);
+        let mut pair = Pair::new(&mut small, &mut whole);
+        pair.put(0, Input::Begin);
+        pair.run(moment);
+        let is_due = pair.sides[0].0.asked.is_some();
+        pair.sides[0].1.registry.retain(Retention::new(range, []));
+        let outside = |registry: &Registry| registry.identities().filter(|did| !range.contains(place_of(did))).count();
+        let before = outside(&pair.sides[0].1.registry);
+        pair.put(0, Input::RangeChanged);
+        pair.run(usize::MAX);
+        assert_eq!(outside(&pair.sides[0].1.registry), before, "after {moment} steps");
+        assert!(!pair.sides[0].0.is_busy() && pair.traffic.rejections.is_empty(), "after {moment} steps");
+        most_dropped += usize::from(is_due);
+    }
+    assert!(most_dropped > 0, "at some moment a page was due");
+}
