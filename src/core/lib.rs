@@ -67,3 +67,4 @@ pub mod statistics;
 pub mod sync;
 pub mod time;
 pub mod validation;
+pub mod visible_text;

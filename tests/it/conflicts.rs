@@ -35,7 +35,7 @@ fn pages(name_of: impl Fn(u64) -> u64) -> Vec<Vec<Piece>> {
             [&device.opening, &claim].map(|entry| Piece::Entry(entry.encode())).to_vec()
         })
         .collect();
-    claims.chunks(AT_ONCE).map(|some| some.concat()).collect()
+    claims.chunks(AT_ONCE).map(<[Vec<Piece>]>::concat).collect()
 }
 
 /// What became of a crowd.

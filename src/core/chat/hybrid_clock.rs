@@ -8,6 +8,9 @@
 //! | receives a message dated `(10.5, 0)` | 10.1 s | |
 //! | posts | 10.2 s | `(10.5, 1)` |
 //! | posts | 10.7 s | `(10.7, 0)`: the wall clock has caught up |
+//!
+//! Nobody draws it far: a received date counts as at most [`DRAWN_MAX`] ahead of the own clock. Else one message dated five
+//! minutes ahead, again each minute, would make everybody's messages so, and those whose clocks are behind refuse them.
 
 use std::time::Duration;
 
@@ -16,6 +19,10 @@ use serde::{Deserialize, Serialize};
 use crate::canonical::{DecodeError, Decoder, Encoder};
 use crate::limits::CLOCK_SKEW;
 use crate::time::Timestamp;
+
+/// How far others' dates draw a clock ahead of its wall clock at the most. Clocks that are set from a network differ by
+/// less.
+pub const DRAWN_MAX: Duration = Duration::from_secs(2);
 
 /// A date: milliseconds of a wall clock, and a count of what happened at it. Ordered by both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -72,10 +79,12 @@ impl HybridClock {
         self.last
     }
 
-    /// Advances the clock past a received date, or fails and stays as it was if the date is too far ahead.
+    /// Advances the clock past a received date, by at most [`DRAWN_MAX`]; or fails and stays as it was if the date is too far
+    /// ahead.
     pub fn observe(&mut self, heard: HybridTime, now: Timestamp) -> Result<(), Ahead> {
         heard.check(now)?;
-        self.last = self.last.max(heard);
+        let farthest = HybridTime { wall: now.plus(DRAWN_MAX), count: 0 };
+        self.last = self.last.max(heard.min(farthest));
         Ok(())
     }
 }

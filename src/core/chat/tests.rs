@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::history::{AUTHOR_PER_MINUTE, HISTORY_MAX, Log, MessageKey};
-use super::hybrid_clock::{HybridClock, HybridTime};
+use super::hybrid_clock::{DRAWN_MAX, HybridClock, HybridTime};
 use super::*;
 use crate::actors::Device;
 use crate::limits::CLOCK_SKEW;
@@ -85,7 +85,7 @@ fn decodes_messages_and_rejects_changed_ones() {
 #[test]
 fn dates_an_answer_after_its_question_when_clocks_differ() {
     let (mut fast, mut slow) = (HybridClock::default(), HybridClock::default());
-    let (early, late) = (Timestamp::from_millis(1_000), Timestamp::from_millis(61_000));
+    let (early, late) = (Timestamp::from_millis(1_000), Timestamp::from_millis(2_900));
     let question = fast.tick(late);
     slow.observe(question, early).expect("it is not ahead");
     let answer = slow.tick(early);
@@ -94,6 +94,20 @@ fn dates_an_answer_after_its_question_when_clocks_differ() {
     let ahead = HybridTime { wall: early.plus(CLOCK_SKEW).plus(Duration::from_millis(1)), count: 0 };
     assert!(slow.observe(ahead, early).is_err());
     assert!(slow.observe(HybridTime { wall: early.plus(CLOCK_SKEW), count: 0 }, early).is_ok());
+}
+
+/// Somebody dates their messages as far ahead as they are taken, again and again.
+#[test]
+fn nobody_draws_a_clock_far_ahead() {
+    let mut clock = HybridClock::default();
+    for second in 0..600 {
+        let now = Timestamp::from_millis(second * 1_000);
+        clock.observe(HybridTime { wall: now.plus(CLOCK_SKEW), count: u32::MAX }, now).expect("it is taken");
+        let own = clock.tick(now);
+        assert!(own.wall <= now.plus(DRAWN_MAX), "{second}");
+        // Somebody whose clock is late takes the answer.
+        own.check(Timestamp::from_millis((second * 1_000).saturating_sub(240_000))).expect("it is not too far ahead");
+    }
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::modules::description::{ModuleDescription, TextField};
 use crate::modules::version::parse_version;
 use crate::name::ModuleName;
 use crate::time::Timestamp;
+use crate::visible_text::visible;
 
 /// How an owner describes a module. The last writer wins, field by field; of a tag, adding wins over removing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -112,7 +113,7 @@ impl ModuleAnnotations {
         }
         let facet = self.modules.entry(name).or_default();
         let text = |most: usize| match value {
-            Value::Text(text) if text.chars().count() <= most => Some(text.clone()),
+            Value::Text(text) if text.chars().count() <= most => Some(visible(text).into_owned()),
             _ => None,
         };
         if let Some(field) = TextField::from_key(field) {

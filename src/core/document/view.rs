@@ -9,6 +9,7 @@ use super::schema::{AVATAR, BIO, DISPLAY_NAME, JOINED_AT, LINKS, is_link};
 use crate::block_list::{ENTRIES_MAX, SEALED_BYTES};
 use crate::limits::*;
 use crate::time::Timestamp;
+use crate::visible_text::visible;
 
 /// What a person says of themselves: last writer wins.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +27,7 @@ impl ProfileFields {
     /// Reads the profile.
     pub fn of(data: &Data) -> Self {
         let text = |key: &str, most: usize| match data.get(Map::Profile, key) {
-            Some(Value::Text(text)) if text.chars().count() <= most => Some(text.clone()),
+            Some(Value::Text(text)) if text.chars().count() <= most => Some(visible(text).into_owned()),
             _ => None,
         };
         let links = match data.get(Map::Profile, LINKS) {
@@ -38,7 +39,7 @@ impl ProfileFields {
             _ => None,
         };
         Self {
-            display_name: text(DISPLAY_NAME, DISPLAY_NAME_MAX_CHARS),
+            display_name: text(DISPLAY_NAME, DISPLAY_NAME_MAX_CHARS).filter(|name| !name.trim().is_empty()),
             bio: text(BIO, BIO_MAX_CHARS),
             avatar: text(AVATAR, LINK_MAX_CHARS).filter(|cid| cid.parse::<Cid>().is_ok()),
             links,

@@ -8,6 +8,7 @@ use gen_registry_api::*;
 use gen_registry_core::chat::history::MessageKey;
 use gen_registry_core::chat::{Body, ChannelName, SignedMessage};
 use gen_registry_core::presence::Presence;
+use gen_registry_core::visible_text::visible;
 
 /// The longest page of messages.
 const PAGE_MAX: u32 = 200;
@@ -57,7 +58,7 @@ impl Channels {
         entry.last_at = log.messages().next_back().map(|(place, _)| place.at.wall.as_millis());
         let line = log.topic_line().filter(|line| !self.decisions.blocks_person(&line.author()));
         entry.topic_line = line.and_then(|line| match &line.statement().body {
-            Body::TopicLine(line) if !line.as_str().is_empty() => Some(line.as_str().to_owned()),
+            Body::TopicLine(line) => Some(visible(line.as_str()).into_owned()).filter(|line| !line.is_empty()),
             _ => None,
         });
         let (own, name) = (self.keys.identity(), self.own_name());
@@ -112,7 +113,7 @@ impl Channels {
             channel: said.channel.to_string(),
             person,
             at: said.at.wall.as_millis(),
-            text: text.to_owned(),
+            text: visible(text).into_owned(),
             topic_line,
             mentions_me,
         }

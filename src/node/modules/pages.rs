@@ -15,6 +15,7 @@ use gen_registry_core::modules::ratings::RatingState;
 use gen_registry_core::modules::{CountedRelease, WhyNotCounted};
 use gen_registry_core::name::{FoldedName, ModuleName, parse_input};
 use gen_registry_core::read_model::{Availability, ReadModel};
+use gen_registry_core::visible_text::visible;
 
 /// Reviews on a module's page, the newest ones.
 const REVIEWS_SHOWN: usize = 50;
@@ -169,7 +170,7 @@ impl ModuleCatalog {
         let review = |(who, rating): (&Did, &Rating)| Review {
             author: author(read_model, who),
             stars: rating.stars,
-            text: rating.review.clone(),
+            text: visible(&rating.review).into_owned(),
             at: rating.at.as_millis(),
             version: rating.version.as_ref().map(Version::to_string),
             mine: Some(*who) == own,

@@ -11,12 +11,13 @@ use super::AppState;
 use super::toasts::Tone;
 use crate::dom;
 use crate::model::notices::format_notice;
+use crate::model::people::format_person;
 use crate::model::sentences::describe_loss;
 use crate::model::stored_key;
 use crate::notify;
 use crate::routes;
 use gen_registry_api::client::{Client, Subscription};
-use gen_registry_api::{ChatMessage, Event, LostName, Notice, StorageOutcome};
+use gen_registry_api::{ChatMessage, Event, LostName, Notice, PersonSummary, StorageOutcome};
 
 /// A burst of events (a first sync) becomes one refresh.
 const SETTLE: Duration = Duration::from_millis(120);
@@ -170,7 +171,8 @@ fn announce_notice(app_state: AppState, notice: &Notice) {
 
 /// Announces a mention as a toast, and by a system notification when the page is hidden.
 fn announce_mention(app_state: AppState, message: &ChatMessage) {
-    let author = message.person.username.as_deref().or(message.person.display_name.as_deref()).unwrap_or("Somebody");
+    let PersonSummary { username, display_name, did, .. } = &message.person;
+    let author = format_person(username.as_deref(), display_name.as_deref(), did);
     let sentence = format!("{author} mentioned you in {}.", message.channel);
     notify_outside(sentence.clone(), routes::channel(&message.channel));
     app_state.shell.toasts.push(Tone::Good, sentence);

@@ -4,9 +4,14 @@ use gen_registry_api::{Author, OnlineUser};
 
 use super::text::shorten_did;
 
-/// The username, else the display name, else the identity.
+/// The username, else the display name with the identity behind it, else the identity. Anybody can take any display name, so
+/// it never stands where a username stands.
 pub fn format_person(username: Option<&str>, display_name: Option<&str>, did: &str) -> String {
-    username.or(display_name).map_or_else(|| shorten_did(did), str::to_owned)
+    match (username, display_name) {
+        (Some(username), _) => username.to_owned(),
+        (None, Some(name)) => format!("“{name}” ({})", shorten_did(did)),
+        (None, None) => shorten_did(did),
+    }
 }
 
 /// Somebody who is online.
@@ -40,7 +45,7 @@ mod tests {
     fn the_best_name_is_taken() {
         let did = "did:gen:z7v1haXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK";
         assert_eq!(format_person(Some("bob"), Some("Bob B."), did), "bob");
-        assert_eq!(format_person(None, Some("Bob B."), did), "Bob B.");
+        assert_eq!(format_person(None, Some("bob"), did), "“bob” (did:gen:z7v1haXg…ta2doK)");
         assert_eq!(format_person(None, None, did), "did:gen:z7v1haXg…ta2doK");
         assert_eq!(format_author(&Author { did: did.to_owned(), username: Some("żółw".to_owned()) }), "żółw");
         assert_eq!(format_author(&Author { did: "did:gen:z1".to_owned(), username: None }), "did:gen:z1");
