@@ -43,7 +43,7 @@ use crate::time::Timestamp;
 pub use heartbeat::{
     Attendance, CHANNELS_MAX, HEARTBEAT_MAX_BYTES, Heartbeat, HeartbeatRefusal, NodeId, SignedHeartbeat,
 };
-pub use roster::{Device, User};
+pub use roster::{Device, IsKnown, NODES_MAX, User};
 use roster::{Reception, Roster};
 
 /// Delay before a node that received a newer heartbeat of itself answers with its own state. Two running copies of one
@@ -155,8 +155,14 @@ impl Presence {
     /// A node without a person. `session` must be later than that of every earlier run of this node; the start time
     /// serves.
     pub fn new(topic: Topic, node: SecretKey, session: Timestamp) -> Self {
+        Self::with_room(topic, node, session, NODES_MAX, Box::new(|_| false))
+    }
+
+    /// The same with room for so many nodes, in which strangers make room for others.
+    pub fn with_room(topic: Topic, node: SecretKey, session: Timestamp, nodes_max: usize, is_known: IsKnown) -> Self {
         let me = NodeId::from(node.public());
-        let (attendance, channels, roster) = Default::default();
+        let (attendance, channels) = Default::default();
+        let roster = Roster::new(nodes_max, is_known);
         Self { topic, node, me, session, number: 0, attendance, channels, due: None, ticked: session, roster }
     }
 

@@ -28,7 +28,7 @@ use gen_registry_core::keys::{Did, SecretKey};
 use gen_registry_core::name::{Username, parse_input};
 use gen_registry_core::presence::Event as News;
 use gen_registry_core::presence::heartbeat::ATTENDANCE_LASTS;
-use gen_registry_core::presence::{Attendance, Input, NodeId, Output, Presence, PresenceError, User};
+use gen_registry_core::presence::{Attendance, Input, NODES_MAX, NodeId, Output, Presence, PresenceError, User};
 use gen_registry_core::signed::Authored;
 use gen_registry_core::sync::chat::ChatFrame;
 use gen_registry_core::time::Timestamp;
@@ -136,7 +136,10 @@ impl PresenceService {
         let next = Timestamp::from_millis(kept.session.as_millis() + 1);
         kept.session = self.context.environment.now().max(next);
         let seed = Zeroizing::new(key.seed());
-        let machine = Presence::new(self.context.network.topic, SecretKey::from_seed(&seed), kept.session);
+        let registry = self.registry.clone();
+        let is_known = Box::new(move |did: &Did| registry.is_known(did));
+        let (topic, key) = (self.context.network.topic, SecretKey::from_seed(&seed));
+        let machine = Presence::with_room(topic, key, kept.session, NODES_MAX, is_known);
         *self.online.borrow_mut() = Online { machine: Some(machine), kept, away: false };
         self.save().await
     }

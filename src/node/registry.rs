@@ -157,6 +157,13 @@ impl Registry {
         known.is_some_and(|state| state != DeviceState::In)
     }
 
+    /// Returns whether a person is no stranger: they have a confirmed name, or this node has to do with them.
+    pub(crate) fn is_known(&self, did: &Did) -> bool {
+        let read_model = self.read_model();
+        let registry = read_model.registry();
+        registry.retention().is_wanted(did) || registry.has_confirmed_claim(did)
+    }
+
     /// Returns the secret of an identity's present key, if the profile has it. Of an identity that is not known here the
     /// opening says which key that is.
     pub(crate) fn identity_key(&self, keys: &Keys) -> Option<SecretKey> {

@@ -14,8 +14,8 @@ use crate::presence::pace::{Taken, VALID_MAX};
 use crate::presence::{Event, Output, Sighting};
 use crate::time::Timestamp;
 
-/// Nodes remembered, tombstones included. When it is full, the oldest tombstone makes room; without one, new nodes are
-/// refused.
+/// Nodes remembered, tombstones included. When it is full, the oldest tombstone makes room; without one, a stranger makes
+/// room for somebody who is no stranger, and new strangers are refused.
 pub const NODES_MAX: usize = 10_000;
 /// Nodes of one person in the roster: those with the smallest ids, so that all peers list the same ones. Node keys cost
 /// nothing and each heartbeat is broadcast, so the number must be bounded.
@@ -73,9 +73,13 @@ struct Known {
     taken: Taken,
 }
 
+/// Says of a person whether they are no stranger: heartbeats cost nothing, so strangers make room for others.
+pub type IsKnown = Box<dyn Fn(&Did) -> bool>;
+
 /// The newest heartbeats and four indexes over them, which change together in `replace` only.
-#[derive(Default)]
 pub(super) struct Roster {
+    nodes_max: usize,
+    is_known: IsKnown,
     nodes: BTreeMap<NodeId, Known>,
     /// The `until` of every node, soonest first, so that a tick looks only at what is due.
     due: BTreeSet<(Timestamp, NodeId)>,
@@ -88,6 +92,12 @@ pub(super) struct Roster {
 }
 
 impl Roster {
+    /// A roster with room for so many nodes.
+    pub(super) fn new(nodes_max: usize, is_known: IsKnown) -> Self {
+        let (nodes, due, users, channels) = Default::default();
+        Self { nodes_max, is_known, nodes, due, users, channels, live: 0 }
+    }
+
     /// Decides whether a heartbeat is news. Returns `None` if it brings nothing new and no peer is at fault. With
     /// `from_roster` it comes from a peer's roster, where old ones are normal; otherwise from gossip, where an old one was
     /// withheld.
@@ -131,7 +141,7 @@ impl Roster {
         if stale {
             return Err(HeartbeatRefusal::Misdated { apart: heartbeat::apart(statement.at, now) });
         }
-        if known.is_none() && self.nodes.len() >= NODES_MAX && !self.has_gone() {
+        if known.is_none() && self.nodes.len() >= self.nodes_max && self.makes_room(&user).is_none() {
             return Err(HeartbeatRefusal::Full);
         }
         if !old && known.is_some_and(|known| known.taken.takes_one(now).is_none()) {
@@ -147,9 +157,14 @@ impl Roster {
         })
     }
 
-    /// Returns whether there is a tombstone that could make room.
-    fn has_gone(&self) -> bool {
-        self.live < self.nodes.len()
+    /// The node that makes room for a person's: the oldest tombstone, else for somebody who is no stranger the stranger
+    /// who would be gone first.
+    fn makes_room(&self, user: &Did) -> Option<NodeId> {
+        let known = || self.due.iter().filter_map(|(_, node)| Some((*node, self.nodes.get(node)?)));
+        let gone = if self.live < self.nodes.len() { known().find(|(_, known)| known.gone) } else { None };
+        let stranger = || known().find(|(_, known)| !(self.is_known)(&known.user));
+        let makes_room = gone.or_else(|| if (self.is_known)(user) { stranger() } else { None });
+        makes_room.map(|(node, _)| node)
     }
 
     /// Stores a verified heartbeat that is newer than what is known of its node, and emits what changes. May do nothing
@@ -157,12 +172,9 @@ impl Roster {
     pub(super) fn take(&mut self, reception: Reception, bytes: Vec<u8>, now: Timestamp, out: &mut Vec<Output>) {
         let Reception { user, heartbeat, first, age } = reception;
         let (statement, node) = (heartbeat.statement().clone(), NodeId::from(heartbeat.signer()));
-        if !self.nodes.contains_key(&node) && self.nodes.len() >= NODES_MAX {
-            let oldest =
-                self.due.iter().find(|(_, node)| self.nodes.get(node).is_some_and(|known| known.gone)).copied();
-            let Some(oldest) = oldest else { return };
-            self.due.remove(&oldest);
-            self.nodes.remove(&oldest.1);
+        if !self.nodes.contains_key(&node) && self.nodes.len() >= self.nodes_max {
+            let Some(makes_room) = self.makes_room(&user) else { return };
+            self.replace(makes_room, None, true, out);
         }
         let seen = Timestamp::from_millis(first.as_millis().saturating_sub(age.as_millis() as u64));
         let expires = seen.plus(statement.valid_for).min(statement.stale_after());

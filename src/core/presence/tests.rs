@@ -445,3 +445,26 @@ fn converges_in_any_order_with_repetition_and_loss() {
         assert_eq!(own, shown, "and it is the truth");
     }
 }
+
+/// Heartbeats cost nothing, so anybody can fill the roster.
+#[test]
+fn strangers_make_room_for_people_one_knows() {
+    let (alice, bob) = (person("alice"), person("bob"));
+    let is_known = Box::new(move |did: &Did| [alice, bob].contains(did));
+    let mut here = Presence::with_room(TOPIC, key("here"), START, 5, is_known);
+    let heartbeat = |name: &str| register(&mut node(name), name, name, START);
+    receive(&mut here, &heartbeat("alice"), START);
+    for nth in 0..4 {
+        receive(&mut here, &heartbeat(&format!("stranger {nth}")), START);
+    }
+    assert_eq!(refusal(&mut here, &heartbeat("one more"), START), HeartbeatRefusal::Full);
+    let events = receive(&mut here, &heartbeat("bob"), START);
+    assert!(events.contains(&Event::UserOnline { user: bob, node: NodeId::from(key("bob").public()) }));
+    assert_eq!(events.iter().filter(|event| matches!(event, Event::UserOffline { .. })).count(), 1);
+    let online: Vec<Did> = here.users().iter().map(|user| user.user).collect();
+    assert!(online.len() == 5 && online.contains(&alice) && online.contains(&bob));
+    // Among people one knows nobody makes room.
+    let mut small = Presence::with_room(TOPIC, key("small"), START, 1, Box::new(|_| true));
+    receive(&mut small, &heartbeat("alice"), START);
+    assert_eq!(refusal(&mut small, &heartbeat("bob"), START), HeartbeatRefusal::Full);
+}
