@@ -1,0 +1,43 @@
+// A person who wants no strangers on this device: they go, from the store too, and who is followed stays.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Server, apiValue, crowd, eventually, startUser, storedKeys } from "./harness.mjs";
+
+const PEOPLE = 300;
+
+test("strangers go where the person wants none, and come back with the first peer when there is room again", async (t) => {
+  const server = await Server.start(t, { p2p: true, more: ["--no-witness"] });
+  const { page, browser } = await startUser(t, server, { path: "/settings", username: "alice" });
+  await crowd(page, PEOPLE);
+  await page.reload();
+  const total = () => page.evaluate(async () => (await globalThis.genRegistry.listAllUsernames({ limit: 1 })).total);
+  await eventually("everybody is here", async () => (await total()) === PEOPLE + 1);
+  const { users } = await apiValue(page, "listAllUsernames", { limit: 2 });
+  const followed = users.find((user) => user.username !== "alice");
+  await apiValue(page, "follow", `person:${followed.did}`);
+  const other = await startUser(t, server);
+  await eventually("another device has everybody", async () =>
+    (await other.page.evaluate(async () => (await globalThis.genRegistry.listAllUsernames({ limit: 1 })).total)) === PEOPLE + 1);
+  await other.browser.close();
+
+  const choice = page.getByTestId("strangers");
+  const share = page.getByTestId("strangers-share");
+  await page.getByText("There is room for everybody so far.").waitFor();
+  await choice.selectOption({ label: "none" });
+  await page.getByText("Only people with whom you have something to do are kept.").waitFor();
+  assert.equal(await total(), 2);
+  assert.equal((await storedKeys(page, "people")).length, 2, "the others are deleted");
+  await page.reload();
+  await eventually("the choice is kept", async () => (await choice.inputValue()) === "0");
+  assert.equal(await total(), 2);
+  assert.match(await share.innerText(), /is always kept/);
+
+  await choice.selectOption({ label: "at most 20,000" });
+  await page.getByText("There is room for everybody so far.").waitFor();
+  const again = await startUser(t, server, { profile: other.browser.profile });
+  await eventually("everybody is back", async () => (await total()) === PEOPLE + 1);
+  for (const { page } of [{ page }, again]) {
+    assert.deepEqual((await apiValue(page, "getNetwork")).rejections, [], "nobody broke a rule");
+  }
+  browser.assertQuiet();
+});
