@@ -10,7 +10,7 @@ const PREFIX = "shell-";
 const CACHE = PREFIX + BUILD;
 const LISTED = new Set(ASSETS.map(([path]) => path));
 // What the server says about itself, also to a person who goes there.
-const ONLY_FROM_THE_SERVER = new Set(["/network.json", "/health", "/metrics"]);
+const ONLY_FROM_THE_SERVER = new Set(["/network.json", "/health"]);
 
 const shellCaches = async () => (await caches.keys()).filter((name) => name.startsWith(PREFIX));
 

@@ -29,7 +29,7 @@ fail() {
 
 echo 'a relay for tests' >"$work/index.html"
 mkfifo "$work/says"
-"$CARGO_TARGET_DIR/debug/gen-registry" serve --http 127.0.0.1:0 --p2p /ip4/127.0.0.1/tcp/0/ws --no-witness --no-catalogue --dist "$work" \
+"$CARGO_TARGET_DIR/debug/gen-registry" serve --http 127.0.0.1:0 --p2p /ip4/127.0.0.1/tcp/0/ws --no-metrics --no-witness --no-catalogue --dist "$work" \
     >"$work/says" 2>"$work/errors" &
 relay=$!
 exec 4<"$work/says"

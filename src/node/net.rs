@@ -1,5 +1,5 @@
 //! Connections to other nodes, over rust-libp2p. Independent of names, identities and documents; implements no protocol
-//! that libp2p has.
+//! that libp2p has, but for the server of rendezvous, which has to forget peers that left.
 //!
 //! - a public server for nodes that can't be dialled: `relay` (native only)
 //! - a node among others: [`mesh`]; its key and peer id: [`key`]; its transports: [`transport`]; STUN and TURN servers:
@@ -9,19 +9,26 @@
 //! - streams of protocols that are not libp2p's: [`streams`]
 //! - look-ups beyond connected peers: [`kademlia`]
 //! - multiaddresses: [`address`]
+//! - for servers: by what connections are counted, `origin`; room that many share, `shares`; what a proxy says, `forwarded`
 //!
 //! This file has the protocol names and terms that all nodes must share.
 
 pub mod address;
 pub mod buffer;
 pub mod direct;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod forwarded;
 pub mod ice;
 pub mod kademlia;
 pub mod key;
 pub mod mesh;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod origin;
 pub mod path;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod relay;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod shares;
 pub mod streams;
 pub mod transport;
 pub mod webrtc;

@@ -3,13 +3,16 @@
 //! It decides nothing about names, and stores nothing of people but what the relay's Kademlia server and the witness
 //! keep.
 //!
-//! - `serve`: start-up, shutdown, and HTTP; `status`: `/network.json`, `/health`, `/metrics`
+//! - `serve`: start-up, shutdown, and the page; `http`: its listener; `status`: `/network.json`, `/health`, `/metrics`;
+//!   `limits`: what operators may set
 //! - `network`: which network it founds, joins or keeps; `keys`: the secret keys of a network in the data folder
 //! - `witness`: the witness's files and thread; `catalogue_node`: the node that publishes the starter `catalogue`
 
 pub mod catalogue;
 pub mod catalogue_node;
+pub mod http;
 pub mod keys;
+pub mod limits;
 pub mod network;
 pub mod serve;
 pub mod site;

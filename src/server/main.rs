@@ -1,10 +1,15 @@
 //! The command line: parses arguments, calls, and prints. Decides nothing.
 
-use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+    process::ExitCode,
+};
 
 use anyhow::Context;
 use clap::{ArgAction, Args, Parser, Subcommand};
 use gen_registry_node::net::{ice::IceServer, relay::Multiaddr};
+use gen_registry_server::limits::LimitArguments;
 use gen_registry_server::network::command::NetworkCommand;
 use gen_registry_server::network::{self, DEFAULT_NAME, NetworkOptions, NetworkSource};
 use gen_registry_server::serve::{CatalogueOptions, P2pOptions, ServeOptions, serve};
@@ -37,6 +42,8 @@ enum Command {
         #[arg(long, env = "GEN_REGISTRY_DATA")]
         data: Option<PathBuf>,
         #[command(flatten)]
+        listening: ListeningArguments,
+        #[command(flatten)]
         network: NetworkArguments,
         #[command(flatten)]
         p2p: P2pArguments,
@@ -44,10 +51,27 @@ enum Command {
         witness: WitnessArguments,
         #[command(flatten)]
         catalogue: CatalogueArguments,
+        #[command(flatten)]
+        limits: LimitArguments,
     },
     /// Found networks of several operators, look at networks, and change their witnesses.
     #[command(subcommand)]
     Network(NetworkCommand),
+}
+
+#[derive(Args)]
+#[command(next_help_heading = "Listening")]
+struct ListeningArguments {
+    /// Address of the counters for Prometheus, which nobody else should reach; port 0 takes any free one.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9464", env = "GEN_REGISTRY_METRICS")]
+    metrics: SocketAddr,
+    /// Count, but show the counters nowhere.
+    #[arg(long)]
+    no_metrics: bool,
+    /// Address of a proxy before page and relay, whose X-Forwarded-For names the client: limits for one address then count
+    /// that one. May be given again, or as a list with commas.
+    #[arg(long, value_name = "IP", value_delimiter = ',', env = "GEN_REGISTRY_TRUSTED_PROXIES")]
+    trusted_proxy: Vec<IpAddr>,
 }
 
 #[derive(Args)]
@@ -146,13 +170,14 @@ impl WitnessArguments {
 }
 
 impl P2pArguments {
-    fn options(self) -> Option<P2pOptions> {
+    fn options(self, limits: &LimitArguments) -> Option<P2pOptions> {
         (!self.no_p2p).then_some(P2pOptions {
             listen: self.p2p,
             public: self.p2p_public,
             bootstrap: self.p2p_bootstrap,
             dht_server: self.p2p_dht_server,
             ice_servers: self.p2p_ice_server,
+            limits: limits.relay(),
         })
     }
 }
@@ -173,13 +198,27 @@ fn main() -> ExitCode {
 /// Carries out a subcommand.
 fn run(command: Command) -> anyhow::Result<()> {
     match command {
-        Command::Serve { http, dist, data, network, p2p, witness, catalogue } => {
+        Command::Serve { http, dist, data, listening: own, network, p2p, witness, catalogue, limits } => {
             let runtime = tokio::runtime::Runtime::new().context("could not start the runtime")?;
             let listening = |address| println!("http://{address}/");
-            let (network, p2p, catalogue) = (network.options(), p2p.options(), catalogue.options());
+            let (network, p2p, catalogue) = (network.options(), p2p.options(&limits), catalogue.options());
+            let metrics = (!own.no_metrics).then_some(own.metrics);
+            let (proxies, limits) = (own.trusted_proxy, limits.http());
             let is_wanted = witness.is_wanted();
             let handovers = witness.handover;
-            let options = ServeOptions { http, dist, data, network, p2p, witness: is_wanted, handovers, catalogue };
+            let options = ServeOptions {
+                http,
+                metrics,
+                proxies,
+                limits,
+                dist,
+                data,
+                network,
+                p2p,
+                witness: is_wanted,
+                handovers,
+                catalogue,
+            };
             runtime.block_on(serve(options, listening, stop_signal()))?;
         }
         Command::Network(command) => print!("{}", network::command::run(command)?),

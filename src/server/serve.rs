@@ -5,7 +5,7 @@
 //!
 //! ```text
 //!   1  dist/index.html exists, the data folder can be created        else nothing else would be of use
-//!   2  the HTTP port is bound                                        fails early, before any key is created
+//!   2  the ports of HTTP and of the counters are bound               fails early, before any key is created
 //!   3  network    founded, joined or kept ─► its genesis             says whose receipts count
 //!      witness    thread and receipt log                             runs if the network has its key
 //!   4  relay      key, port, listening ─► its addresses              with the witness's endpoint
@@ -21,7 +21,7 @@
 
 use std::{
     io,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -36,10 +36,13 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use tokio::sync::watch;
 use tower_http::services::ServeDir;
 
 use crate::catalogue::{CatalogueError, catalogue};
 use crate::catalogue_node::{CatalogueNode, CatalogueNodeError, CatalogueNodeOptions, next_free};
+use crate::http;
+use crate::limits::HttpLimits;
 use crate::network::{self, Membership, NetworkError, NetworkOptions};
 use crate::site::Site;
 use crate::status;
@@ -47,6 +50,7 @@ use crate::witness::{self, Witness, WitnessStartError};
 use gen_registry_core::keys::SecretKey;
 use gen_registry_node::Network;
 use gen_registry_node::lookup::RecordValidator;
+use gen_registry_node::net::forwarded::TrustedProxies;
 use gen_registry_node::net::relay::{
     Multiaddr, Relay, RelayError, RelayOptions, key::NodeKey, limits::RelayLimits, witness::WitnessEndpoint,
 };
@@ -92,6 +96,11 @@ pub enum ServeError {
          --http {}:{}", .0.port(), .0.ip(), .0.ip(), .0.port().wrapping_add(1).max(1024)
     )]
     PortTaken(SocketAddr),
+    #[error(
+        "the counters' port {} on {} is taken by another program. Choose another one: gen-registry serve --metrics {}:0, \
+         or none: --no-metrics", .0.port(), .0.ip(), .0.ip()
+    )]
+    MetricsTaken(SocketAddr),
     #[error("could not listen on {address}")]
     Listen { address: SocketAddr, source: io::Error },
     #[error("could not use the data folder {}", folder.display())]
@@ -115,6 +124,12 @@ pub enum ServeError {
 pub struct ServeOptions {
     /// Where to listen for HTTP.
     pub http: SocketAddr,
+    /// Where the counters are; `None`: nowhere.
+    pub metrics: Option<SocketAddr>,
+    /// The proxies before this server, whose word on a client's address is believed.
+    pub proxies: Vec<IpAddr>,
+    /// The limits of the page's listener.
+    pub limits: HttpLimits,
     /// The folder with the built page.
     pub dist: PathBuf,
     /// Where relay, witness and catalogue store what is theirs; created if missing. `None`: in memory only.
@@ -153,6 +168,8 @@ pub struct P2pOptions {
     pub dht_server: bool,
     /// For pages; the relay has no use for them.
     pub ice_servers: Vec<IceServer>,
+    /// The limits of relay and witness. Whether they count by address follows from the other options.
+    pub limits: RelayLimits,
 }
 
 /// Serves until `stop` resolves. Calls `listening` with the real address once requests are answered. Fails if a part
@@ -168,12 +185,18 @@ pub async fn serve(
     if let Some(folder) = &options.data {
         std::fs::create_dir_all(folder).map_err(|source| ServeError::Data { folder: folder.clone(), source })?;
     }
-    let address = options.http;
-    let listener = tokio::net::TcpListener::bind(address).await.map_err(|source| match source.kind() {
-        io::ErrorKind::AddrInUse => ServeError::PortTaken(address),
-        _ => ServeError::Listen { address, source },
-    })?;
-    let address = listener.local_addr().map_err(|source| ServeError::Listen { address, source })?;
+    let (listener, address) = listen(options.http, ServeError::PortTaken).await?;
+    let metrics_listener = match options.metrics {
+        Some(address) => Some(listen(address, ServeError::MetricsTaken).await?),
+        None => None,
+    };
+    let proxies = TrustedProxies::new(options.proxies);
+    // With a public address there is a proxy in between, whose address everybody shares, unless it names the client.
+    let by_address = !proxies.is_empty() || options.p2p.as_ref().is_none_or(|p2p| p2p.public.is_empty());
+    if !by_address {
+        tracing::warn!("no limit for each address: name the proxy before this server with --trusted-proxy");
+    }
+    let limits = if by_address { options.limits } else { options.limits.without_addresses() };
     let (membership, data, runs_witness) =
         (options.network, options.data.clone(), options.witness && options.p2p.is_some());
     // Another server may have to be asked, and the disk.
@@ -191,7 +214,16 @@ pub async fn serve(
     network.ice_servers = options.p2p.as_ref().map(|p2p| p2p.ice_servers.clone()).unwrap_or_default();
     let relay_listens = options.p2p.as_ref().map(|p2p| p2p.listen.clone());
     let relay = match options.p2p {
-        Some(p2p) => Some(Relay::start(relay_options(p2p, endpoint, options.data.as_deref(), &network)?).await?),
+        Some(p2p) => Some(
+            Relay::start(relay_options(
+                p2p,
+                endpoint,
+                options.data.as_deref(),
+                &network,
+                (proxies.clone(), by_address),
+            )?)
+            .await?,
+        ),
         None => None,
     };
     let relay_view = relay.as_ref().map(Relay::view);
@@ -207,22 +239,23 @@ pub async fn serve(
     };
     let catalogue = catalogue_node.as_ref().map(CatalogueNode::view);
     let site = Site { dist: options.dist, network, relay: relay_view, catalogue };
-    let (stopping, stopped) = tokio::sync::oneshot::channel();
-    let server = axum::serve(listener, page(site)).with_graceful_shutdown(async move {
-        stop.await;
-        let _ = stopping.send(());
-    });
+    // Dropped when this ends, in whatever way.
+    let (stopping, stopped) = watch::channel(());
+    if let Some((listener, address)) = metrics_listener {
+        tracing::info!("counters: http://{address}/metrics");
+        let (app, stop) = (counters(site.clone()), closed(stopped.clone()));
+        tokio::spawn(http::serve(listener, app, HttpLimits::of_metrics(), TrustedProxies::default(), stop));
+    }
+    let mut server = tokio::spawn(http::serve(listener, page(site), limits, proxies, closed(stopped)));
     listening(address);
-    let patience = async {
-        if stopped.await.is_err() {
-            std::future::pending::<()>().await;
+    let ended = tokio::select! {
+        () = stop => {
+            drop(stopping);
+            tokio::time::timeout(SHUTDOWN_PATIENCE, server).await.unwrap_or(Ok(()))
         }
-        tokio::time::sleep(SHUTDOWN_PATIENCE).await;
+        ended = &mut server => ended,
     };
-    let outcome = tokio::select! {
-        outcome = server => outcome.map_err(ServeError::Stopped),
-        () = patience => Ok(()),
-    };
+    let outcome = ended.map_err(|error| ServeError::Stopped(error.into()));
     if let Some(catalogue_node) = catalogue_node {
         catalogue_node.stop().await;
     }
@@ -234,6 +267,22 @@ pub async fn serve(
         let _ = tokio::time::timeout(SHUTDOWN_PATIENCE, ended).await;
     }
     outcome
+}
+
+/// Listens on an address. `taken` is the error if its port is used by another program.
+async fn listen(
+    address: SocketAddr,
+    taken: fn(SocketAddr) -> ServeError,
+) -> Result<(tokio::net::TcpListener, SocketAddr), ServeError> {
+    http::listen(address).await.map_err(|source| match source.kind() {
+        io::ErrorKind::AddrInUse => taken(address),
+        _ => ServeError::Listen { address, source },
+    })
+}
+
+/// Resolves when the sender is dropped.
+async fn closed(mut stopped: watch::Receiver<()>) {
+    while stopped.changed().await.is_ok() {}
 }
 
 /// Opens the network, and returns it with the key of the witness that is to run. `runs_witness` says whether one may,
@@ -267,6 +316,7 @@ fn relay_options(
     witness: Option<WitnessEndpoint>,
     data: Option<&Path>,
     network: &Network,
+    (proxies, by_address): (TrustedProxies, bool),
 ) -> Result<RelayOptions, RelayError> {
     let key = match data {
         Some(folder) => NodeKey::load_or_create(folder)?,
@@ -275,12 +325,11 @@ fn relay_options(
             NodeKey::fresh()
         }
     };
-    let P2pOptions { listen, public, bootstrap, dht_server, ice_servers: _ } = p2p;
-    // With a public address there is a proxy in between, whose address everybody shares.
-    let limits = RelayLimits { by_address: public.is_empty(), ..RelayLimits::default() };
+    let P2pOptions { listen, public, bootstrap, dht_server, ice_servers: _, limits } = p2p;
+    let limits = RelayLimits { by_address, ..limits };
     let validator = RecordValidator::new(network.history().clone());
     let validator: Option<Arc<dyn ValidateRecord>> = Some(Arc::new(validator));
-    Ok(RelayOptions { key, listen, public, bootstrap, dht_server, validator, witness, limits })
+    Ok(RelayOptions { key, listen, public, proxies, bootstrap, dht_server, validator, witness, limits })
 }
 
 /// Returns the HTTP service without a listener.
@@ -288,10 +337,14 @@ pub fn page(site: Site) -> Router {
     Router::new()
         .route("/network.json", get(status::network))
         .route("/health", get(status::health))
-        .route("/metrics", get(status::metrics))
         .fallback(answer)
         .layer(map_response_with_state(site.clone(), protect))
         .with_state(site)
+}
+
+/// Returns the service of the counters without a listener.
+pub fn counters(site: Site) -> Router {
+    Router::new().route("/metrics", get(status::metrics)).with_state(site)
 }
 
 /// Adds the protecting headers to every response. One that does not say how long it may be cached must be revalidated.

@@ -57,7 +57,7 @@ pub(super) async fn health(State(site): State<Site>) -> Response {
     json(code, &Health { status, version: VERSION, relay, witness, catalogue, peer_id })
 }
 
-/// `/metrics`: the relay's counters for Prometheus.
+/// `/metrics`: the relay's counters for Prometheus, on a listener of their own.
 pub(super) async fn metrics(State(site): State<Site>) -> Response {
     // Without a relay nothing is counted; an empty page of numbers ends like this.
     let text = site.relay.as_ref().map_or_else(|| Ok("# EOF\n".to_owned()), |relay| relay.metrics().text());

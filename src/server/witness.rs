@@ -154,9 +154,8 @@ async fn live(
         let outcome = match answer {
             Answer::Signed(_) => ExchangeOutcome::Receipt,
             Answer::Refused(_) | Answer::Taken(_) => ExchangeOutcome::Refused,
-            Answer::Busy | Answer::NotServed(_) | Answer::Noted | Answer::Named(_) | Answer::Facts(_) => {
-                ExchangeOutcome::Other
-            }
+            Answer::NotServed(_) => ExchangeOutcome::Unusable,
+            Answer::Busy | Answer::Noted | Answer::Named(_) | Answer::Facts(_) => ExchangeOutcome::Other,
         };
         let _ = reply.send(Reply { bytes: answer.encode(), outcome });
         for request in witness.take_outgoing().await {

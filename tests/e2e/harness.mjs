@@ -79,6 +79,17 @@ export function reachable(port) {
   });
 }
 
+/** A port that nobody uses. */
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const server = net.createServer().once("error", reject);
+    server.listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+}
+
 export class Server {
   /**
    * Starts a server. `p2p: true` adds the relay, on free ports that it keeps when it is started again, and founds a
@@ -109,7 +120,10 @@ export class Server {
 
   async launch(dist, port) {
     this.dist = dist;
-    this.child = spawn(PROGRAM, ["serve", "--http", `127.0.0.1:${port}`, "--dist", dist, ...this.relay, ...this.more], {
+    const metrics = `127.0.0.1:${await freePort()}`;
+    this.metrics = `http://${metrics}/metrics`;
+    const flags = ["--http", `127.0.0.1:${port}`, "--metrics", metrics, "--dist", dist, ...this.relay, ...this.more];
+    this.child = spawn(PROGRAM, ["serve", ...flags], {
       stdio: ["ignore", "pipe", "inherit"],
     });
     this.exited = new Promise((resolve) => this.child.once("exit", resolve));

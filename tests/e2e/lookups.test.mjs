@@ -78,7 +78,7 @@ test("a record of an offline user is found, and their data arrives when they ret
   let hers = await alice.open(server.origin);
   assert.equal(await apiValue(hers, "registerUsername", "alice_smith"), true);
   const stored = /^gen_relay_kademlia_values 1$/m;
-  await eventually("the relay stores her record", async () => stored.test(await (await fetch(`${server.origin}/metrics`)).text()));
+  await eventually("the relay stores her record", async () => stored.test(await (await fetch(server.metrics)).text()));
   await alice.killHard();
 
   const bob = await Browser.start(t);

@@ -109,7 +109,6 @@ test("answers about the server never come from the offline copy, and the page ma
   }));
   assert.equal(await fetched, "forbidden", "and nothing but relays");
 
-  // Browsers download the text of /metrics instead of showing it.
   for (const [path, part] of [["/network.json", network.genesis], ["/health", '"ok"']]) {
     const response = await page.goto(`${server.origin}${path}`);
     assert.equal(response.fromServiceWorker(), false, path);

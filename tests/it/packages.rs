@@ -299,7 +299,7 @@ fn module_is_found_through_kademlia() {
         eventually("the newer one is got", async || latest().await.as_deref() == Some("1.1.0")).await;
         bob.mesh.put_record(*key.as_bytes(), b"junk".to_vec());
         let refused = "\ngen_relay_kademlia_values_refused_unreadable_total 1\n";
-        eventually("it was refused", async || world._server.raw("/metrics").contains(refused)).await;
+        eventually("it was refused", async || world._server.counters().contains(refused)).await;
         assert_eq!(latest().await.as_deref(), Some("1.1.0"));
         let nothing = Digest::of(b"nobody has this");
         assert!(bob.mesh.get_record(*nothing.as_bytes()).await.is_empty());

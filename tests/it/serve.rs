@@ -2,11 +2,13 @@
 
 use std::{
     fs,
+    io::{Read, Write},
     net::{TcpListener, TcpStream},
     path::Path,
     process::Command,
 };
 
+use crate::support::addresses::{connect_from, local};
 use crate::support::server::PROGRAM;
 use crate::support::server::SCRIPT;
 use crate::support::server::Server;
@@ -20,9 +22,11 @@ use gen_registry_core::digest::hex;
 use gen_registry_core::limits::PARAMETERS_VERSION;
 use gen_registry_core::network::Genesis;
 use gen_registry_node::Network;
-use gen_registry_server::serve::{is_hashed, page};
+use gen_registry_server::limits::HTTP_CONNECTIONS_PER_ADDRESS;
+use gen_registry_server::serve::{counters, is_hashed, page};
 use gen_registry_server::site::Site;
 use http_body_util::BodyExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::ServiceExt;
 
 fn site(dist: &Path) -> Site {
@@ -48,7 +52,7 @@ fn one<'a>(response: &'a Response<Body>, name: &str) -> &'a str {
 
 #[tokio::test]
 async fn every_answer_carries_the_security_headers() {
-    for path in ["/", "/sw.js", "/nothing.js", "/network.json", "/health", "/metrics", &format!("/{PROGRAM}")] {
+    for path in ["/", "/sw.js", "/nothing.js", "/network.json", "/health", &format!("/{PROGRAM}")] {
         let response = ask(path, &[]).await;
         let policy = one(&response, "content-security-policy");
         assert!(policy.starts_with("default-src 'none';"), "{path}");
@@ -140,26 +144,26 @@ async fn routes_serve_the_page_and_missing_files_are_not_found() {
 
 #[tokio::test]
 async fn status_endpoints_are_never_the_page_and_never_cached() {
-    for (path, kind) in [
-        ("/network.json", "application/json"),
-        ("/health", "application/json"),
-        ("/metrics", "application/openmetrics-text; version=1.0.0; charset=utf-8"),
-    ] {
+    for path in ["/network.json", "/health"] {
         // A person may go there, too.
         let response = ask(path, &[("accept", "text/html,*/*;q=0.8")]).await;
         assert_eq!(response.status(), StatusCode::OK, "{path}");
-        assert_eq!(one(&response, "content-type"), kind, "{path}");
+        assert_eq!(one(&response, "content-type"), "application/json", "{path}");
         assert_eq!(one(&response, "cache-control"), "no-cache", "{path}");
     }
     let worker = include_str!("../../public/sw.js");
-    assert!(worker.contains(r#"["/network.json", "/health", "/metrics"]"#), "the offline copy lets them through");
+    assert!(worker.contains(r#"["/network.json", "/health"]"#), "the offline copy lets them through");
     let network: serde_json::Value = serde_json::from_str(&text(ask("/network.json", &[]).await).await).unwrap();
     let genesis = hex(&Genesis::without_witnesses(PARAMETERS_VERSION).encode());
     let expected = serde_json::json!({
         "parametersVersion": PARAMETERS_VERSION, "genesis": genesis, "iceServers": [], "relays": [],
     });
     assert_eq!(network, expected);
-    assert_eq!(text(ask("/metrics", &[]).await).await, "# EOF\n");
+    let folder = dist();
+    let request = Request::get("/metrics").body(Body::empty()).unwrap();
+    let response = counters(site(folder.path())).oneshot(request).await.unwrap();
+    assert_eq!(one(&response, "content-type"), "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    assert_eq!(text(response).await, "# EOF\n");
 }
 
 #[tokio::test]
@@ -240,4 +244,101 @@ fn program_stops_cleanly_on_sigterm() {
     assert!(stopped.success());
     assert!(server.child.wait().unwrap().success());
     assert!(TcpStream::connect(&server.address).is_err(), "nobody listens any more");
+}
+
+/// Whether the server has ended a connection: it sends nothing more.
+fn is_closed(stream: &mut TcpStream) -> bool {
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
+    let mut rest = Vec::new();
+    match stream.read_to_end(&mut rest) {
+        Ok(_) => true,
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+    }
+}
+
+#[test]
+fn connections_that_say_nothing_are_closed() {
+    let folder = dist();
+    let server = Server::start(folder.path());
+    let (mut silent, mut half) =
+        (TcpStream::connect(&server.address).unwrap(), TcpStream::connect(&server.address).unwrap());
+    half.write_all(b"GET / HTT").unwrap();
+    let mut done = TcpStream::connect(&server.address).unwrap();
+    done.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    assert!(server.raw("/").starts_with("HTTP/1.1 200"), "others are answered meanwhile");
+    for (stream, what) in [(&mut silent, "silent"), (&mut half, "half a request"), (&mut done, "idle")] {
+        assert!(is_closed(stream), "{what}");
+    }
+}
+
+#[tokio::test]
+async fn connections_of_one_address_leave_room_for_others() {
+    let folder = dist();
+    let server = Server::start(folder.path());
+    let to = server.address.parse().unwrap();
+    let mut held = Vec::new();
+    for _ in 0..100 {
+        held.push(connect_from(local(1), to).await.unwrap());
+    }
+    let mut refused = 0;
+    for stream in &mut held {
+        let ended = tokio::time::timeout(std::time::Duration::from_millis(50), stream.read(&mut [0; 1])).await;
+        refused += usize::from(ended.is_ok());
+    }
+    assert!(refused >= 100 - HTTP_CONNECTIONS_PER_ADDRESS, "{refused}");
+    let mut other = connect_from(local(2), to).await.unwrap();
+    other.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    other.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[test]
+fn requests_that_are_too_large_are_refused() {
+    let folder = dist();
+    let server = Server::start(folder.path());
+    let mut stream = TcpStream::connect(&server.address).unwrap();
+    let filler = "x".repeat(64 * 1024);
+    // The server may close before all is written.
+    let _ = write!(stream, "GET / HTTP/1.1\r\nhost: x\r\nfiller: {filler}\r\nconnection: close\r\n\r\n");
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    assert!(answer.starts_with(b"HTTP/1.1 431") || answer.is_empty(), "{}", String::from_utf8_lossy(&answer));
+}
+
+#[test]
+fn counters_are_not_on_the_address_of_the_page() {
+    let folder = dist();
+    let server = Server::start(folder.path());
+    assert!(server.raw("/metrics").starts_with("HTTP/1.1 404"));
+    assert!(server.counters().ends_with("# EOF\n"), "{}", server.counters());
+}
+
+#[tokio::test]
+async fn requests_of_one_client_count_behind_a_trusted_proxy() {
+    let folder = dist();
+    let many = "x".repeat(16 << 20);
+    fs::write(folder.path().join("many.txt"), many).unwrap();
+    let server =
+        Server::with(folder.path(), &["--no-p2p", "--trusted-proxy", "127.0.7.1", "--limit-http-address", "2"]);
+    let to = server.address.parse().unwrap();
+    // Answers that nobody reads stay under way.
+    let mut held = Vec::new();
+    let mut ask = async |proxy: u8, client: &str| {
+        let mut stream = connect_from(local(proxy), to).await.unwrap();
+        let head = format!("GET /many.txt HTTP/1.1\r\nhost: x\r\nx-forwarded-for: {client}\r\n\r\n");
+        // It may be closed at once.
+        let _ = stream.write_all(head.as_bytes()).await;
+        let mut status = [0; 12];
+        let answered = stream.read_exact(&mut status).await;
+        held.push(stream);
+        answered.map(|_| String::from_utf8_lossy(&status[9..]).into_owned()).unwrap_or_default()
+    };
+    assert_eq!([ask(1, "192.0.2.1").await, ask(1, "192.0.2.1").await], ["200", "200"]);
+    assert_eq!(ask(1, "203.0.113.9, 192.0.2.1").await, "429", "whatever the client itself says before");
+    assert_eq!(ask(1, "192.0.2.2").await, "200", "another client of the same proxy");
+    for client in ["192.0.2.3", "192.0.2.4"] {
+        assert_eq!(ask(2, client).await, "200");
+    }
+    assert_eq!(ask(2, "192.0.2.5").await, "", "nobody else is believed");
 }

@@ -44,12 +44,22 @@ fn number(name: &str, otherwise: u64) -> u64 {
 }
 
 fn start(dist: &std::path::Path, network: &std::path::Path) -> (Program, SocketAddr, Multiaddr) {
+    let metrics = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     // With a public address of its own it does not count by address: here everybody has the same.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let address = format!("/ip4/127.0.0.1/tcp/{port}/ws");
     let program = env::var("PROGRAM").expect("PROGRAM names the relay's program: run `make soak-relay`");
     let mut child = Command::new(program)
-        .args(["serve", "--http", "127.0.0.1:0", "--dist", dist.to_str().unwrap(), "--no-catalogue"])
+        .args([
+            "serve",
+            "--metrics",
+            &metrics.to_string(),
+            "--http",
+            "127.0.0.1:0",
+            "--dist",
+            dist.to_str().unwrap(),
+            "--no-catalogue",
+        ])
         .args(["--network", network.to_str().unwrap(), "--no-witness"])
         .args(["--p2p", &address, "--p2p-public", &address])
         .stdout(Stdio::piped())
@@ -60,7 +70,7 @@ fn start(dist: &std::path::Path, network: &std::path::Path) -> (Program, SocketA
     let http = line.trim().trim_start_matches("http://").trim_end_matches('/').parse().unwrap();
     let program = Program(child);
     let relay = relay_of(http);
-    (program, http, relay)
+    (program, metrics, relay)
 }
 
 fn relay_of(http: SocketAddr) -> Multiaddr {
@@ -84,7 +94,7 @@ pub async fn main() {
     let network = Network::new(history.clone());
     let file = dist.path().join("network.json");
     write_new(&network, &file).unwrap();
-    let (program, http, relay) = start(dist.path(), &file);
+    let (program, metrics, relay) = start(dist.path(), &file);
     let process = program.0.id();
     let mut witness = Witness::new(history, keys[0].clone(), BEGIN);
     let profiles: Vec<Profile> = (0..PROFILES_PER_CLIENT * clients).map(|n| Profile::new(n, &mut witness)).collect();
@@ -96,7 +106,7 @@ pub async fn main() {
         tally: Mutex::default(),
     });
     let began = Instant::now();
-    let sample = || Sample::take(process, http, began.elapsed().as_secs_f64()).unwrap();
+    let sample = || Sample::take(process, metrics, began.elapsed().as_secs_f64()).unwrap();
     sleep(QUIET).await;
     let idle = sample();
     println!("{clients} clients, {minutes} minutes; the idle relay takes {:.0} KiB", idle.resident);

@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use gen_registry_node::Network;
 use gen_registry_node::lookup::RecordValidator;
+use gen_registry_node::net::forwarded::TrustedProxies;
 use gen_registry_node::net::key::NodeKey;
 use gen_registry_node::net::mesh::{Listening, MeshHandle};
 use gen_registry_node::net::relay::witness::WitnessEndpoint;
@@ -130,6 +131,7 @@ async fn relay_at(
         key: key.clone(),
         listen,
         public: vec![],
+        proxies: TrustedProxies::default(),
         bootstrap,
         dht_server: true,
         validator: Some(Arc::new(validator)),

@@ -2,6 +2,7 @@
 
 use gen_registry_core::keys::{PublicKey, SecretKey};
 use gen_registry_node::Network;
+use gen_registry_node::net::forwarded::TrustedProxies;
 use gen_registry_node::net::relay::key::NodeKey;
 use gen_registry_node::net::relay::limits::RelayLimits;
 use gen_registry_node::net::relay::witness::WitnessEndpoint;
@@ -21,6 +22,7 @@ pub fn options(limits: RelayLimits) -> RelayOptions {
         key: NodeKey::fresh(),
         listen: ANY_PORT.parse().unwrap(),
         public: vec![],
+        proxies: TrustedProxies::default(),
         bootstrap: vec![],
         dht_server: true,
         validator: None,

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -35,6 +35,8 @@ pub fn program(arguments: &[&str]) -> Command {
     let beside = std::env::current_exe().unwrap().parent().unwrap().parent().unwrap().join("gen-registry");
     assert!(beside.exists(), "{} is not there: cargo build --package gen-registry-server", beside.display());
     let mut command = Command::new(beside);
+    // The usual port is for one server of a machine.
+    command.env("GEN_REGISTRY_METRICS", "127.0.0.1:0");
     command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
 }
@@ -57,6 +59,8 @@ pub fn refused(arguments: &[&str]) -> String {
 pub struct Server {
     pub child: Child,
     pub address: String,
+    /// Where its counters are.
+    metrics: String,
 }
 
 impl Server {
@@ -67,17 +71,29 @@ impl Server {
 
     pub fn with(dist: &Path, more: &[&str]) -> Self {
         let arguments = ["serve", "--http", "127.0.0.1:0", "--dist", dist.to_str().unwrap()];
-        let mut child = program(&[&arguments[..], more].concat()).spawn().unwrap();
+        let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let metrics = free.to_string();
+        let mut child = program(&[&arguments[..], &["--metrics", &metrics], more].concat()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.trim().strip_prefix("http://").and_then(|rest| rest.strip_suffix('/'));
-        Self { address: address.unwrap_or_else(|| panic!("no address in {line:?}")).to_owned(), child }
+        let address = address.unwrap_or_else(|| panic!("no address in {line:?}")).to_owned();
+        Self { child, address, metrics }
     }
 
     /// Sends the path as it is, without the tidying an HTTP client would do.
     pub fn raw(&self, path: &str) -> String {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\r\n", self.address).unwrap();
+        Self::ask(&self.address, path)
+    }
+
+    /// Its counters.
+    pub fn counters(&self) -> String {
+        Self::ask(&self.metrics, "/metrics")
+    }
+
+    fn ask(address: &str, path: &str) -> String {
+        let mut stream = TcpStream::connect(address).unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).unwrap();
         String::from_utf8_lossy(&answer).into_owned()

@@ -18,8 +18,8 @@
 //! reading them.
 //!
 //! - libp2p's protocols and their configuration: `behaviour`; the event loop: `event_loop`
-//! - what is stored for Kademlia: `dht_server`; connections from one address: `ip_limiter`; what registrations cost:
-//!   `registrations`
+//! - what is stored for Kademlia: `dht_server`; connections from one address: `ip_limiter`; who has a place: `places`;
+//!   who is registered: `rendezvous`; where peers come from: `origins`, behind a proxy `proxied`
 //! - the endpoint of a witness: [`witness`]
 
 mod behaviour;
@@ -30,7 +30,10 @@ mod ip_limiter;
 pub mod key;
 pub mod limits;
 pub mod metrics;
-mod registrations;
+mod origins;
+mod places;
+mod proxied;
+mod rendezvous;
 mod window;
 pub mod witness;
 
@@ -54,15 +57,19 @@ pub use libp2p::{Multiaddr, PeerId};
 pub use crate::net::address;
 pub use error::RelayError;
 
+use crate::net::forwarded::TrustedProxies;
 use crate::net::kademlia::values::ValidateRecord;
 use crate::net::relay::{
     address::{peer_of, socket_of, websocket_origin, with_peer},
-    behaviour::Behaviour,
+    behaviour::{Behaviour, Parts},
     dht_server::DhtServer,
     event_loop::RelayLoop,
     key::NodeKey,
     limits::{LISTEN_TIMEOUT, RelayLimits, STOP_TIMEOUT},
     metrics::{Counts, Metrics},
+    origins::Origins,
+    places::Places,
+    rendezvous::Rendezvous,
     witness::{WitnessEndpoint, WitnessRequest},
 };
 use crate::net::streams::Incoming;
@@ -76,6 +83,8 @@ pub struct RelayOptions {
     pub listen: Multiaddr,
     /// The addresses at which others reach it, if they are not the ones it listens on.
     pub public: Vec<Multiaddr>,
+    /// The proxies before it, whose word on a client's address is believed.
+    pub proxies: TrustedProxies,
     /// Other relays to connect to, each with its peer id at the end.
     pub bootstrap: Vec<Multiaddr>,
     /// Whether it is a Kademlia server.
@@ -117,10 +126,10 @@ impl Relay {
     pub async fn start(options: RelayOptions) -> Result<Self, RelayError> {
         refuse_a_shared_port(&options.listen)?;
         let mut registry = Registry::default();
-        let RelayOptions { key, limits, dht_server, .. } = &options;
-        let key = key.clone().into_keypair();
-        let swarm = behaviour::swarm(key, limits, *dht_server, options.other_relays()?, &mut registry).await?;
-        Self::begin(options, swarm, registry).await
+        let places = options.places();
+        let (key, proxies) = (options.key.clone().into_keypair(), options.proxies.clone());
+        let swarm = behaviour::swarm(key, proxies, options.parts(&places)?, &mut registry)?;
+        Self::begin(options, swarm, registry, places).await
     }
 
     /// Starts a relay on another transport than the network's. Its bytes are not counted.
@@ -128,22 +137,26 @@ impl Relay {
         transport: Boxed<(PeerId, StreamMuxerBox)>,
         options: RelayOptions,
     ) -> Result<Self, RelayError> {
-        let RelayOptions { key, limits, dht_server, .. } = &options;
-        let key = key.clone().into_keypair();
-        let swarm = behaviour::swarm_on(transport, key, limits, *dht_server, options.other_relays()?);
-        Self::begin(options, swarm, Registry::default()).await
+        let places = options.places();
+        let swarm = behaviour::swarm_on(transport, options.key.clone().into_keypair(), options.parts(&places)?);
+        Self::begin(options, swarm, Registry::default(), places).await
     }
 
-    /// Listens, then starts the tasks of the event loop and of the witness's endpoint.
-    async fn begin(options: RelayOptions, mut swarm: Swarm<Behaviour>, registry: Registry) -> Result<Self, RelayError> {
-        let RelayOptions { key, listen, public, bootstrap, dht_server: _, validator, witness, limits } = options;
+    /// Listens, then starts the tasks of the event loop, of rendezvous and of the witness's endpoint.
+    async fn begin(
+        options: RelayOptions,
+        mut swarm: Swarm<Behaviour>,
+        registry: Registry,
+        places: Places,
+    ) -> Result<Self, RelayError> {
+        let RelayOptions { key, listen, public, bootstrap, validator, witness, limits, .. } = options;
         let peer = key.peer_id();
         if let Some(address) = public.iter().find(|address| websocket_origin(address).is_none()) {
             return Err(RelayError::PublicKind(address.clone()));
         }
         let bootstrap = with_peer_ids(bootstrap)?;
         let listener = swarm.listen_on(listen.clone()).map_err(|source| listen_error(&listen, source))?;
-        let counts = Counts::default();
+        let (counts, origins) = (places.counts().clone(), places.origins().clone());
         let metrics = Arc::new(Metrics::new(registry, &counts));
         // Weak: the status must not keep the witness running once its endpoint has ended.
         let witness_status = witness.as_ref().map(|endpoint| endpoint.questions.downgrade());
@@ -151,8 +164,13 @@ impl Relay {
         let (published_addresses, addresses) = watch::channel(Vec::new());
         let other_relays: Vec<PeerId> = bootstrap.iter().map(|(peer, _)| *peer).collect();
         let control = swarm.behaviour().streams.control();
-        let dht = DhtServer::new(validator, limits.by_address, other_relays.clone(), counts.clone());
-        let mut event_loop = RelayLoop::new(swarm, listener, counts.clone(), published_addresses, bootstrap, dht);
+        let dht = DhtServer::new(validator, origins.clone(), other_relays.clone(), counts.clone());
+        let rendezvous = Rendezvous::new(&limits, origins.clone(), counts.clone());
+        let registering = swarm.behaviour_mut().streams.accept(rendezvous::PROTOCOL);
+        // Ends with the swarm, which sends the streams.
+        tokio::spawn(rendezvous.clone().serve(registering));
+        let held = (places, rendezvous);
+        let mut event_loop = RelayLoop::new(swarm, listener, counts.clone(), published_addresses, bootstrap, dht, held);
         event_loop.publish_addresses(public.into_iter().map(|address| with_peer(address, peer)).collect());
         let local = match tokio::time::timeout(LISTEN_TIMEOUT, event_loop.first_address()).await {
             Ok(Ok(address)) => {
@@ -171,7 +189,7 @@ impl Relay {
             let deadline = limits.witness.deadline;
             tokio::spawn(WitnessEndpoint::pass_on(outgoing, protocol, control, other_relays, deadline));
             // Ends with the swarm, which sends the streams.
-            tokio::spawn(endpoint.serve(streams, limits.witness, counts.clone()));
+            tokio::spawn(endpoint.serve(streams, limits.witness, origins, counts.clone()));
         }
         let (stop, stopped) = oneshot::channel();
         let task = tokio::spawn(event_loop.run(stopped));
@@ -200,6 +218,17 @@ impl Relay {
 }
 
 impl RelayOptions {
+    /// Returns its places, all free.
+    fn places(&self) -> Places {
+        Places::new(&self.limits, Origins::new(self.limits.by_address), Counts::default())
+    }
+
+    /// Returns what its behaviours are made of.
+    fn parts(&self, places: &Places) -> Result<Parts<'_>, RelayError> {
+        let (dht_server, others) = (self.dht_server, self.other_relays()?);
+        Ok(Parts { limits: &self.limits, places: places.clone(), dht_server, others })
+    }
+
     /// Returns the peer ids of the configured other relays.
     fn other_relays(&self) -> Result<Vec<PeerId>, RelayError> {
         Ok(with_peer_ids(self.bootstrap.clone())?.into_iter().map(|(peer, _)| peer).collect())

@@ -64,7 +64,7 @@ async fn clients_notice_that_the_program_was_killed() {
     let address = relay_address(&server);
     let mut alice = Client::new();
     alice.reserve(&address).await;
-    eventually("it is counted", || server.raw("/metrics").contains("\ngen_relay_reservations 1\n")).await;
+    eventually("it is counted", || server.counters().contains("\ngen_relay_reservations 1\n")).await;
     server.child.kill().unwrap();
     server.child.wait().unwrap();
     alice.until_disconnected(peer_of(&address)).await;

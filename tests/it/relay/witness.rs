@@ -43,17 +43,17 @@ async fn start(folder: &Path) -> Result<(Witness, PublicKey), WitnessStartError>
 }
 
 /// A relay with a real witness, both in this process.
-struct Scene {
+pub(super) struct Scene {
     relay: Relay,
     view: RelayStatus,
-    address: Multiaddr,
+    pub(super) address: Multiaddr,
     network: Network,
     witness: Witness,
-    key: PublicKey,
+    pub(super) key: PublicKey,
 }
 
 impl Scene {
-    async fn new(data: &Path, limits: WitnessLimits) -> Self {
+    pub(super) async fn new(data: &Path, limits: WitnessLimits) -> Self {
         let (network, key) = founded_in(data).unwrap();
         let key = key.public();
         let (witness, _) = start(data).await.unwrap();
@@ -66,7 +66,7 @@ impl Scene {
     }
 
     /// The device of somebody of this name, and their claim of a name.
-    fn claim(&self, who: &str, name: &str) -> (Device, Entry) {
+    pub(super) fn claim(&self, who: &str, name: &str) -> (Device, Entry) {
         let mut device = Device::of(self.network.topic, who);
         let claim = people::claim(&mut device, name, LONG_AGO);
         (device, claim)
@@ -267,7 +267,7 @@ async fn receipt_log_survives_a_kill() {
     let witness = genesis.set.witnesses[0];
     let answer = Asker::at(&relay_of(&server)).await.ask(&alice, &hers).await;
     let witnessed_at = seen(&answer, &witness, &alice, &hers);
-    assert!(server.raw("/metrics").contains("\ngen_relay_witness_receipts_total 1\n"));
+    assert!(server.counters().contains("\ngen_relay_witness_receipts_total 1\n"));
     assert!(server.raw("/health").contains(r#""witness":"running""#));
     server.child.kill().unwrap();
     server.child.wait().unwrap();

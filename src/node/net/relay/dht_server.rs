@@ -8,8 +8,7 @@
 //! libp2p's replication sends it to servers that have joined meanwhile, and Alice's page puts it again, with newer
 //! receipts.
 
-use std::collections::{HashMap, HashSet};
-use std::net::IpAddr;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use libp2p::kad::store::{MemoryStore, RecordStore};
@@ -18,51 +17,33 @@ use libp2p::{Multiaddr, PeerId};
 
 use crate::net::kademlia::PROVIDER_ADDRESSES;
 use crate::net::kademlia::values::{RecordFault, RecordSource, StoreRefusal, Stored, ValidateRecord, Values, is_short};
-use crate::net::relay::ip_limiter::ip_of;
+use crate::net::origin::Origin;
 use crate::net::relay::metrics::{Counts, number};
+use crate::net::relay::origins::Origins;
 
 /// The behaviour with its store in memory.
 type Kademlia = kad::Behaviour<MemoryStore>;
 
-/// The relay's part of Kademlia: what it stores, and the addresses by which peers are counted.
+/// The relay's part of Kademlia: what it stores, and the origins by which peers are counted.
 pub(super) struct DhtServer {
     /// Decides what is stored.
     values: Values,
-    /// The addresses of connected peers; empty if all peers have the same one, that of a proxy.
-    addresses: HashMap<PeerId, IpAddr>,
-    /// Whether peers are counted by IP address; not behind a proxy.
-    by_address: bool,
+    /// The origins of connected peers.
+    origins: Origins,
     /// The configured other relays, which get each new record once.
     other_relays: Vec<PeerId>,
     counts: Counts,
 }
 
 impl DhtServer {
-    /// Creates the server's state. With `by_address`, peers are counted by IP address.
+    /// Creates the server's state.
     pub(super) fn new(
         validator: Option<Arc<dyn ValidateRecord>>,
-        by_address: bool,
+        origins: Origins,
         other_relays: Vec<PeerId>,
         counts: Counts,
     ) -> Self {
-        Self { values: Values::new(validator), addresses: HashMap::new(), by_address, other_relays, counts }
-    }
-
-    /// Notes the address of a connected peer.
-    pub(super) fn on_peer_connected(&mut self, peer: PeerId, address: &Multiaddr) {
-        if let Some(address) = ip_of(address).filter(|_| self.by_address) {
-            self.addresses.insert(peer, address);
-        }
-    }
-
-    /// Forgets the address of a peer without connections.
-    pub(super) fn on_peer_disconnected(&mut self, peer: &PeerId) {
-        self.addresses.remove(peer);
-    }
-
-    /// Returns the address of a connected peer, if peers are counted by address.
-    pub(super) fn address_of(&self, peer: &PeerId) -> Option<IpAddr> {
-        self.addresses.get(peer).copied()
+        Self { values: Values::new(validator), origins, other_relays, counts }
     }
 
     /// Adds a server of this network's Kademlia to the routing table, so that clients of this relay find it.
@@ -100,7 +81,7 @@ impl DhtServer {
 
     /// Returns by what a peer's records are counted.
     fn source(&self, peer: PeerId) -> RecordSource {
-        RecordSource { peer, address: self.address_of(&peer) }
+        RecordSource { peer, address: self.origins.of_peer(&peer).map(Origin::address) }
     }
 
     /// Stores a record, counts the outcome, and forwards a new one.

@@ -2,15 +2,16 @@
 //!
 //! ```text
 //!   swarm ──► relay events ───────────────────► Counts
-//!             rendezvous: PeerRegistered ─────► Registrations ─► disconnect, or block the address (IpLimiter)
+//!             a peer connects, leaves ────────► Origins; Places, Rendezvous: what it held ends
 //!             Kademlia: PutRecord, AddProvider ► DhtServer ─► store, forward to the other relays
 //!             identify: speaks our Kademlia ──► DhtServer: into the routing table
 //!             listener closed ────────────────► the loop ends with an error: /health reports it
-//!   every 30 s ───────────────────────────────► dial other relays that are not connected; remove expired records
+//!   every 30 s ───────────────────────────────► dial other relays that are not connected; remove what has expired
 //!   stop ─────────────────────────────────────► close the listener and every connection
 //! ```
 //!
-//! Reservations, circuits, discovery and pings are handled by libp2p's behaviours themselves.
+//! Reservations, circuits and pings are handled by libp2p's behaviours themselves, rendezvous and the witness's streams by
+//! tasks of their own.
 
 use std::collections::HashSet;
 
@@ -18,13 +19,12 @@ use futures::StreamExt;
 use libp2p::{
     Multiaddr, PeerId, Swarm,
     core::transport::ListenerId,
-    identify,
-    rendezvous::server,
+    identify, relay,
     swarm::{SwarmEvent, dial_opts::DialOpts},
 };
 use tokio::{
     sync::{oneshot, watch},
-    time::{MissedTickBehavior, interval, timeout},
+    time::{Instant, MissedTickBehavior, interval, timeout},
 };
 
 use crate::net::{
@@ -35,8 +35,10 @@ use crate::net::{
         dht_server::DhtServer,
         error::RelayError,
         limits::{BOOTSTRAP_RETRY, STOP_TIMEOUT},
-        metrics::{Counts, number},
-        registrations::{RegistrationVerdict, Registrations},
+        metrics::Counts,
+        origins::Origins,
+        places::Places,
+        rendezvous::Rendezvous,
     },
 };
 use crate::platform::{Environment, native::Native};
@@ -54,8 +56,10 @@ pub(super) struct RelayLoop {
     /// The other relays, which are dialled while they are not connected.
     bootstrap: Vec<(PeerId, Multiaddr)>,
     dht: DhtServer,
-    /// What rendezvous stores, counted.
-    registrations: Registrations,
+    /// The origins of connected peers.
+    origins: Origins,
+    places: Places,
+    rendezvous: Rendezvous,
 }
 
 impl RelayLoop {
@@ -67,9 +71,10 @@ impl RelayLoop {
         addresses: watch::Sender<Vec<Multiaddr>>,
         bootstrap: Vec<(PeerId, Multiaddr)>,
         dht: DhtServer,
+        (places, rendezvous): (Places, Rendezvous),
     ) -> Self {
-        let registrations = Registrations::default();
-        Self { swarm, listener, counts, addresses, configured: false, bootstrap, dht, registrations }
+        let origins = places.origins().clone();
+        Self { swarm, listener, counts, addresses, configured: false, bootstrap, dht, origins, places, rendezvous }
     }
 
     /// Publishes configured addresses in place of those the relay listens on. Without any it does nothing.
@@ -105,6 +110,8 @@ impl RelayLoop {
                 _ = retry.tick() => {
                     self.dial_other_relays();
                     self.dht.expire(self.swarm.behaviour_mut().kademlia.inner_mut(), now());
+                    self.places.expire(Instant::now().into_std());
+                    self.rendezvous.expire();
                 }
                 _ = &mut stopped => break,
             }
@@ -174,15 +181,17 @@ impl RelayLoop {
             }
             SwarmEvent::ListenerError { error, .. } => tracing::warn!(%error, "relay listener failed"),
             SwarmEvent::ConnectionEstablished { peer_id, endpoint, .. } => {
-                self.dht.on_peer_connected(peer_id, endpoint.get_remote_address());
+                self.origins.on_connected(peer_id, endpoint.get_remote_address());
                 self.counts.connections.inc();
                 self.counts.connections_opened.inc();
             }
             SwarmEvent::ConnectionClosed { peer_id, num_established, .. } => {
                 self.counts.connections.dec();
                 if num_established == 0 {
-                    self.registrations.on_peer_disconnected(&peer_id);
-                    self.dht.on_peer_disconnected(&peer_id);
+                    // First, so that nothing is taken any more.
+                    self.origins.on_disconnected(&peer_id);
+                    self.places.on_disconnected(&peer_id);
+                    self.rendezvous.on_disconnected(&peer_id);
                 }
             }
             SwarmEvent::IncomingConnectionError { error, .. } => {
@@ -200,8 +209,12 @@ impl RelayLoop {
     /// Passes an event of one of libp2p's behaviours to the part that it concerns.
     fn handle_behaviour_event(&mut self, event: BehaviourEvent) {
         match event {
-            BehaviourEvent::Relay(event) => self.counts.count_relay_event(&event),
-            BehaviourEvent::Rendezvous(event) => self.handle_rendezvous_event(event),
+            BehaviourEvent::Relay(event) => {
+                if matches!(event, relay::Event::ReservationTimedOut { .. }) {
+                    self.places.expire(Instant::now().into_std());
+                }
+                self.counts.count_relay_event(&event);
+            }
             BehaviourEvent::Kademlia(event) => {
                 let connected: HashSet<PeerId> = self.swarm.connected_peers().copied().collect();
                 self.dht.on_event(self.swarm.behaviour_mut().kademlia.inner_mut(), event, &connected, now());
@@ -214,39 +227,6 @@ impl RelayLoop {
             }
             _ => {}
         }
-    }
-
-    /// Counts registrations, and disconnects peers that have too many.
-    fn handle_rendezvous_event(&mut self, event: server::Event) {
-        match event {
-            server::Event::PeerRegistered { peer, registration } => {
-                self.counts.registrations_accepted.inc();
-                let (address, now) = (self.dht.address_of(&peer), now());
-                let verdict = self.registrations.on_registered(peer, address, &registration, now);
-                if let (RegistrationVerdict::BlockAddress, Some(address)) = (verdict, address) {
-                    self.swarm.behaviour_mut().ip_limiter.block(address, now);
-                }
-                if verdict != RegistrationVerdict::Accept {
-                    self.counts.peers_disconnected.inc();
-                    self.disconnect(peer);
-                }
-            }
-            server::Event::PeerNotRegistered { .. } => {
-                self.counts.registrations_refused.inc();
-            }
-            server::Event::PeerUnregistered { peer, namespace } => {
-                self.registrations.on_unregistered(peer, namespace);
-            }
-            server::Event::RegistrationExpired(registration) => {
-                self.registrations.on_expired(registration);
-            }
-            server::Event::DiscoverServed { .. } => {
-                self.counts.discoveries.inc();
-            }
-            server::Event::DiscoverNotServed { .. } => {}
-        }
-        self.counts.registrations.set(number(self.registrations.listed()));
-        self.counts.registrations_kept.set(number(self.registrations.stored()));
     }
 
     /// Closes all connections to a peer.

@@ -1,28 +1,28 @@
-//! Limits of connections from one address: how many are open, and how many are opened in each [`RATE_TIME`]. libp2p
+//! Limits of connections from one origin: how many are open or begun, and how many are opened in each [`RATE_TIME`]. libp2p
 //! counts by peer id only, and peer ids cost nothing.
 //!
-//! A connection is checked twice: before its handshake, against both limits, so that a flood costs no cryptography; and
-//! after it, against the open ones, since several handshakes may have been under way at once. For example, 100
-//! connections of one address are open and 64 more begin at the same moment: all 64 pass the first check, 28 of them
-//! the second.
+//! A connection is checked twice: before its handshake, against all limits, so that a flood costs no cryptography; and
+//! after it, against the open ones, since several handshakes may have been under way at once. For example, 60
+//! connections of one address are open and 10 more begin at the same moment: all 10 pass the first check, 4 of them the
+//! second.
 //!
 //! [`RATE_TIME`]: super::limits::RATE_TIME
 
-use std::collections::HashMap;
-use std::net::IpAddr;
 use std::task::{Context, Poll};
 
 use libp2p::core::Endpoint;
 use libp2p::core::transport::PortUse;
-use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{
-    ConnectionClosed, ConnectionDenied, ConnectionId, FromSwarm, NetworkBehaviour, THandler, THandlerInEvent,
-    THandlerOutEvent, ToSwarm, dummy,
+    ConnectionClosed, ConnectionDenied, ConnectionId, FromSwarm, ListenFailure, NetworkBehaviour, THandler,
+    THandlerInEvent, THandlerOutEvent, ToSwarm, dummy,
 };
 use libp2p::{Multiaddr, PeerId};
 
-use super::limits::CONNECTIONS_PER_ADDRESS_RATE;
+use super::limits::{CONNECTIONS_IN_PENDING_PER_ADDRESS, RelayLimits};
+use super::origins::Origins;
 use super::window::Window;
+use crate::net::origin::Origin;
+use crate::net::shares::Shares;
 use crate::platform::{Environment, native::Native};
 
 /// Why a connection is refused.
@@ -32,63 +32,35 @@ pub(super) struct TooManyFromOneAddress;
 
 /// Refuses connections; handles no streams.
 pub(super) struct IpLimiter {
-    /// `None` if all connections have the same address, that of a proxy.
-    max: Option<usize>,
-    /// The address of each open incoming connection.
-    open: HashMap<ConnectionId, IpAddr>,
-    /// The number of open connections from each address.
-    open_by_address: HashMap<IpAddr, usize>,
+    origins: Origins,
+    /// The open incoming connections. libp2p limits them in all.
+    open: Shares<ConnectionId>,
+    /// Incoming connections whose handshake is under way. libp2p limits them in all, too.
+    pending: Shares<ConnectionId>,
     /// Connections that were opened in the current window.
-    recent: Window<IpAddr>,
+    recent: Window<Origin>,
+    /// [`RelayLimits::connections_per_address_rate`].
+    rate: u32,
 }
 
 impl IpLimiter {
-    /// Creates the limiter. `max` is the limit of open connections from one address; `None` switches both limits off.
-    pub(super) fn new(max: Option<usize>) -> Self {
-        Self { max, open: HashMap::new(), open_by_address: HashMap::new(), recent: Window::default() }
+    /// Creates the limiter.
+    pub(super) fn new(limits: &RelayLimits, origins: Origins) -> Self {
+        let open = Shares::new(usize::MAX, limits.connections_per_address);
+        let pending = Shares::new(usize::MAX, CONNECTIONS_IN_PENDING_PER_ADDRESS);
+        Self { origins, open, pending, recent: Window::default(), rate: limits.connections_per_address_rate }
     }
 
     /// Counts a connection that is about to be accepted, or refuses it.
-    fn admit(&mut self, address: IpAddr, now: u64) -> Result<(), TooManyFromOneAddress> {
-        let Some(max) = self.max else { return Ok(()) };
-        let recent = self.recent.count_mut(address, now);
-        if self.open_by_address.get(&address).copied().unwrap_or(0) >= max || *recent >= CONNECTIONS_PER_ADDRESS_RATE {
+    fn admit(&mut self, id: ConnectionId, origin: Origin, now: u64) -> Result<(), TooManyFromOneAddress> {
+        self.open.may_take(Some(origin)).map_err(|_| TooManyFromOneAddress)?;
+        self.pending.may_take(Some(origin)).map_err(|_| TooManyFromOneAddress)?;
+        let recent = self.recent.count_mut(origin, now);
+        if *recent >= self.rate {
             return Err(TooManyFromOneAddress);
         }
         *recent += 1;
-        Ok(())
-    }
-
-    /// Refuses connections from an address until the window in which connections are counted is over.
-    pub(super) fn block(&mut self, address: IpAddr, now: u64) {
-        *self.recent.count_mut(address, now) = CONNECTIONS_PER_ADDRESS_RATE;
-    }
-
-    /// Counts an open connection.
-    fn on_opened(&mut self, id: ConnectionId, address: IpAddr) {
-        if self.open.insert(id, address).is_none() {
-            *self.open_by_address.entry(address).or_default() += 1;
-        }
-    }
-
-    /// Ends the count of a connection.
-    fn on_closed(&mut self, id: ConnectionId) {
-        let Some(address) = self.open.remove(&id) else { return };
-        if let Some(count) = self.open_by_address.get_mut(&address) {
-            *count -= 1;
-            if *count == 0 {
-                self.open_by_address.remove(&address);
-            }
-        }
-    }
-}
-
-/// Returns the IP address at the start of an address, if there is one.
-pub(super) fn ip_of(address: &Multiaddr) -> Option<IpAddr> {
-    match address.iter().next()? {
-        Protocol::Ip4(address) => Some(IpAddr::V4(address)),
-        Protocol::Ip6(address) => Some(IpAddr::V6(address)),
-        _ => None,
+        self.pending.take(id, Some(origin)).map_err(|_| TooManyFromOneAddress)
     }
 }
 
@@ -98,12 +70,12 @@ impl NetworkBehaviour for IpLimiter {
 
     fn handle_pending_inbound_connection(
         &mut self,
-        _: ConnectionId,
+        id: ConnectionId,
         _: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<(), ConnectionDenied> {
-        match ip_of(remote) {
-            Some(address) => self.admit(address, Native.now().as_millis()).map_err(ConnectionDenied::new),
+        match self.origins.of(remote) {
+            Some(origin) => self.admit(id, origin, Native.now().as_millis()).map_err(ConnectionDenied::new),
             None => Ok(()),
         }
     }
@@ -115,10 +87,9 @@ impl NetworkBehaviour for IpLimiter {
         _: &Multiaddr,
         remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        let address = ip_of(remote).and_then(|address| self.open_by_address.get(&address));
-        match (address, self.max) {
-            (Some(open), Some(max)) if *open >= max => Err(ConnectionDenied::new(TooManyFromOneAddress)),
-            _ => Ok(dummy::ConnectionHandler),
+        match self.open.may_take(self.origins.of(remote)) {
+            Ok(()) => Ok(dummy::ConnectionHandler),
+            Err(_) => Err(ConnectionDenied::new(TooManyFromOneAddress)),
         }
     }
 
@@ -136,11 +107,17 @@ impl NetworkBehaviour for IpLimiter {
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match event {
             FromSwarm::ConnectionEstablished(established) if established.endpoint.is_listener() => {
-                if let Some(address) = ip_of(established.endpoint.get_remote_address()) {
-                    self.on_opened(established.connection_id, address);
-                }
+                let origin = self.origins.of(established.endpoint.get_remote_address());
+                self.pending.release(&established.connection_id);
+                // It was admitted above; a refusal here only means that it is not counted.
+                let _ = self.open.take(established.connection_id, origin);
             }
-            FromSwarm::ConnectionClosed(ConnectionClosed { connection_id, .. }) => self.on_closed(connection_id),
+            FromSwarm::ListenFailure(ListenFailure { connection_id, .. }) => {
+                self.pending.release(&connection_id);
+            }
+            FromSwarm::ConnectionClosed(ConnectionClosed { connection_id, .. }) => {
+                self.open.release(&connection_id);
+            }
             _ => {}
         }
     }
@@ -156,47 +133,67 @@ impl NetworkBehaviour for IpLimiter {
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
     use crate::net::relay::limits::RATE_TIME;
 
+    const NOW: u64 = 5;
+
+    fn limiter() -> IpLimiter {
+        let limits = RelayLimits { connections_per_address: 2, ..RelayLimits::default() };
+        IpLimiter::new(&limits, Origins::new(true))
+    }
+
+    fn origin(last: u8) -> Origin {
+        IpAddr::from([192, 0, 2, last]).into()
+    }
+
+    /// Lets a connection begin, and its handshake end.
+    fn open(limiter: &mut IpLimiter, number: usize, from: Origin) -> Result<(), TooManyFromOneAddress> {
+        let id = ConnectionId::new_unchecked(number);
+        limiter.admit(id, from, NOW)?;
+        limiter.pending.release(&id);
+        limiter.open.take(id, Some(from)).map_err(|_| TooManyFromOneAddress)
+    }
+
     #[test]
     fn open_connections_of_one_address_are_limited_until_some_close() {
-        let now = 5;
-        let (crowded, other) = (IpAddr::from([192, 0, 2, 1]), IpAddr::from([192, 0, 2, 2]));
-        let mut limiter = IpLimiter::new(Some(2));
-        for number in 0..2 {
-            assert!(limiter.admit(crowded, now).is_ok());
-            limiter.on_opened(ConnectionId::new_unchecked(number), crowded);
-        }
-        assert!(limiter.admit(crowded, now).is_err());
-        assert!(limiter.admit(other, now).is_ok());
-        limiter.on_closed(ConnectionId::new_unchecked(0));
-        assert!(limiter.admit(crowded, now).is_ok());
-        limiter.on_closed(ConnectionId::new_unchecked(1));
-        assert!(limiter.open_by_address.is_empty() && limiter.open.is_empty());
-        assert!((0..1000).all(|_| IpLimiter::new(None).admit(crowded, now).is_ok()), "behind a proxy");
+        let mut limiter = limiter();
+        assert!(open(&mut limiter, 0, origin(1)).is_ok() && open(&mut limiter, 1, origin(1)).is_ok());
+        assert!(open(&mut limiter, 2, origin(1)).is_err());
+        assert!(open(&mut limiter, 3, origin(2)).is_ok());
+        limiter.open.release(&ConnectionId::new_unchecked(0));
+        assert!(open(&mut limiter, 4, origin(1)).is_ok());
+    }
+
+    #[test]
+    fn handshakes_of_one_address_are_limited_until_some_end() {
+        let (mut limiter, id) = (limiter(), ConnectionId::new_unchecked);
+        let begun = (0..100).filter(|number| limiter.admit(id(*number), origin(1), NOW).is_ok()).count();
+        assert_eq!(begun, CONNECTIONS_IN_PENDING_PER_ADDRESS);
+        assert!(limiter.admit(id(100), origin(2), NOW).is_ok());
+        limiter.pending.release(&id(0));
+        assert!(limiter.admit(id(101), origin(1), NOW).is_ok());
     }
 
     #[test]
     fn new_connections_of_one_address_are_limited_in_each_window() {
-        let now = 5;
-        let address = IpAddr::from([192, 0, 2, 1]);
-        let mut limiter = IpLimiter::new(Some(2));
-        let mut admitted =
-            |now| (0..2 * CONNECTIONS_PER_ADDRESS_RATE).filter(|_| limiter.admit(address, now).is_ok()).count();
-        assert_eq!(admitted(now), CONNECTIONS_PER_ADDRESS_RATE as usize);
-        assert_eq!(admitted(now + RATE_TIME.as_millis() as u64), CONNECTIONS_PER_ADDRESS_RATE as usize);
-    }
-
-    #[test]
-    fn blocked_address_is_admitted_again_after_the_window() {
-        let now = 5;
-        let address = IpAddr::from([192, 0, 2, 1]);
-        let mut limiter = IpLimiter::new(Some(2));
-        assert!(limiter.admit(address, now).is_ok());
-        limiter.block(address, now);
-        assert!(limiter.admit(address, now + 1).is_err());
-        assert!(limiter.admit(IpAddr::from([192, 0, 2, 2]), now + 1).is_ok(), "other addresses are not blocked");
-        assert!(limiter.admit(address, now + RATE_TIME.as_millis() as u64).is_ok());
+        let (mut limiter, mut next) = (limiter(), 0);
+        let rate = limiter.rate;
+        let mut admitted = |now| {
+            let ids = (0..2 * rate).map(|_| {
+                next += 1;
+                ConnectionId::new_unchecked(next)
+            });
+            let admitted = ids.filter(|id| {
+                let is_admitted = limiter.admit(*id, origin(1), now).is_ok();
+                limiter.pending.release(id);
+                is_admitted
+            });
+            admitted.count()
+        };
+        assert_eq!(admitted(NOW), rate as usize);
+        assert_eq!(admitted(NOW + RATE_TIME.as_millis() as u64), rate as usize);
     }
 }

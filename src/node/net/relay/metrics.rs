@@ -28,8 +28,14 @@ pub struct Counts {
     pub reservations: Gauge,
     /// Reservations that were given or renewed.
     pub reservations_accepted: Counter,
-    /// Reservations over a limit.
+    /// Reservations over a limit; the next three count reasons, the others are over the rate or the bound of one peer.
     pub reservations_refused: Counter,
+    /// Reservations refused because the address holds its share.
+    pub reservations_refused_share: Counter,
+    /// Reservations refused because all are held.
+    pub reservations_refused_full: Counter,
+    /// Reservations refused because the address is over its rate.
+    pub reservations_refused_rate: Counter,
     /// Open circuits.
     pub circuits: Gauge,
     /// Circuits since the start.
@@ -40,12 +46,16 @@ pub struct Counts {
     pub circuits_cut: Counter,
     /// Registrations that a discovery may return.
     pub registrations: Gauge,
-    /// Registrations that take memory, replaced ones included.
-    pub registrations_kept: Gauge,
     /// Registrations that were given or renewed.
     pub registrations_accepted: Counter,
-    /// Registrations that were refused.
+    /// Registrations that were refused; the next three count reasons, the others were invalid.
     pub registrations_refused: Counter,
+    /// Registrations refused because the address or the peer holds its share.
+    pub registrations_refused_share: Counter,
+    /// Registrations refused because the table is full.
+    pub registrations_refused_full: Counter,
+    /// Registrations refused because the address or the peer is over its rate.
+    pub registrations_refused_rate: Counter,
     /// Discoveries that were served.
     pub discoveries: Counter,
     /// Peers in the routing table.
@@ -78,33 +88,31 @@ pub struct Counts {
     pub kademlia_providers_accepted: Counter,
     /// Provider records that were refused.
     pub kademlia_providers_refused: Counter,
-    /// Peers that were disconnected for what they did.
-    pub peers_disconnected: Counter,
     /// Receipts that were given, or given again.
     pub witness_receipts: Counter,
     /// Facts that got no receipt.
     pub witness_refusals: Counter,
     /// Requests that the witness could not serve.
     pub witness_not_served: Counter,
-    /// Requests that did not reach the witness.
+    /// Requests that did not reach the witness; the next two count reasons.
     pub witness_turned_away: Counter,
+    /// Requests that did not reach the witness because a peer, an address or all together are over a rate.
+    pub witness_turned_away_rate: Counter,
+    /// Requests that did not reach the witness because its address had too many that were of no use.
+    pub witness_turned_away_wasted: Counter,
+    /// Requests that wait for the witness.
+    pub witness_waiting: Gauge,
 }
 
 impl Counts {
-    /// Counts reservations and circuits.
+    /// Counts what becomes of requests for reservations, and circuits.
     pub(super) fn count_relay_event(&self, event: &relay::Event) {
         match event {
-            relay::Event::ReservationReqAccepted { renewed, .. } => {
+            relay::Event::ReservationReqAccepted { .. } => {
                 self.reservations_accepted.inc();
-                if !renewed {
-                    self.reservations.inc();
-                }
             }
             relay::Event::ReservationReqDenied { .. } => {
                 self.reservations_refused.inc();
-            }
-            relay::Event::ReservationClosed { .. } | relay::Event::ReservationTimedOut { .. } => {
-                self.reservations.dec();
             }
             relay::Event::CircuitReqAccepted { .. } => {
                 self.circuits.inc();
@@ -143,13 +151,9 @@ impl Metrics {
             ("reservations", "Reservations that are held", &counts.reservations),
             ("circuits", "Circuits that are open", &counts.circuits),
             ("rendezvous_registrations", "Registrations that are listed", &counts.registrations),
-            (
-                "rendezvous_registrations_kept",
-                "Registrations that take memory, replaced ones too",
-                &counts.registrations_kept,
-            ),
             ("kademlia_peers", "Peers in the routing table", &counts.kademlia_peers),
             ("kademlia_values", "Values that are stored and served", &counts.kademlia_values),
+            ("witness_waiting", "Requests that wait for the witness", &counts.witness_waiting),
         ] {
             part.register(name, help, gauge.clone());
         }
@@ -158,11 +162,41 @@ impl Metrics {
             ("connections_refused", "Connections that failed or were over a limit", &counts.connections_refused),
             ("reservations_accepted", "Reservations given or renewed", &counts.reservations_accepted),
             ("reservations_refused", "Reservations over a limit", &counts.reservations_refused),
+            (
+                "reservations_refused_share",
+                "Reservations refused because one address holds its share",
+                &counts.reservations_refused_share,
+            ),
+            (
+                "reservations_refused_full",
+                "Reservations refused because all are held",
+                &counts.reservations_refused_full,
+            ),
+            (
+                "reservations_refused_rate",
+                "Reservations refused because one address asked too often",
+                &counts.reservations_refused_rate,
+            ),
             ("circuits_opened", "Circuits since the start", &counts.circuits_opened),
             ("circuits_refused", "Circuits over a limit, or to a peer that isn't here", &counts.circuits_refused),
             ("circuits_cut", "Circuits that ended by a limit or a lost connection", &counts.circuits_cut),
             ("rendezvous_registrations_accepted", "Registrations given or renewed", &counts.registrations_accepted),
             ("rendezvous_registrations_refused", "Registrations refused", &counts.registrations_refused),
+            (
+                "rendezvous_registrations_refused_share",
+                "Registrations refused because one address or peer holds its share",
+                &counts.registrations_refused_share,
+            ),
+            (
+                "rendezvous_registrations_refused_full",
+                "Registrations refused because the table is full",
+                &counts.registrations_refused_full,
+            ),
+            (
+                "rendezvous_registrations_refused_rate",
+                "Registrations refused because one address or peer sent too many",
+                &counts.registrations_refused_rate,
+            ),
             ("rendezvous_discoveries", "Lists of peers handed out", &counts.discoveries),
             ("kademlia_values_accepted", "Values stored or kept longer", &counts.kademlia_values_accepted),
             ("kademlia_values_refused", "Values refused, for whatever reason", &counts.kademlia_values_refused),
@@ -197,7 +231,6 @@ impl Metrics {
             ("kademlia_values_refused_full", "Values refused for want of room", &counts.kademlia_refused_full),
             ("kademlia_providers_accepted", "Provider records stored", &counts.kademlia_providers_accepted),
             ("kademlia_providers_refused", "Provider records refused", &counts.kademlia_providers_refused),
-            ("peers_disconnected", "Peers sent away for what they did", &counts.peers_disconnected),
             ("witness_receipts", "Receipts given by the witness, given again too", &counts.witness_receipts),
             ("witness_refusals", "Facts that the witness gave no receipt", &counts.witness_refusals),
             (
@@ -206,6 +239,16 @@ impl Metrics {
                 &counts.witness_not_served,
             ),
             ("witness_turned_away", "Requests that never reached the witness", &counts.witness_turned_away),
+            (
+                "witness_turned_away_rate",
+                "Requests that never reached the witness, over a rate",
+                &counts.witness_turned_away_rate,
+            ),
+            (
+                "witness_turned_away_wasted",
+                "Requests that never reached the witness, of an address with too many useless ones",
+                &counts.witness_turned_away_wasted,
+            ),
         ] {
             part.register(name, help, counter.clone());
         }

@@ -2,6 +2,10 @@
 //!
 //! The witness encodes and decodes the content. Requests that are too many, too large or too slow do not reach it.
 //!
+//! A request is priced by what became of it: one that was served counts as such, one that was of no use (it could not be
+//! read, a signature in it was wrong, or the witness refused) counts towards a small number of its address alone. So
+//! whoever sends garbage, under however many peer ids, takes nothing from other addresses.
+//!
 //! Each refusal has another form, so that a client knows what to do:
 //!
 //! | why | what the peer gets |
@@ -13,7 +17,8 @@
 
 use std::{
     collections::HashMap,
-    io,
+    hash::Hash,
+    io, mem,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -32,9 +37,11 @@ use tokio::{
     time::{Instant, timeout, timeout_at},
 };
 
+use crate::net::origin::Origin;
 use crate::net::relay::{
     limits::{RATE_TIME, WitnessLimits},
-    metrics::Counts,
+    metrics::{Counts, number},
+    origins::Origins,
 };
 use crate::net::streams::{Control, Incoming};
 
@@ -83,8 +90,17 @@ pub enum ExchangeOutcome {
     Receipt,
     /// The fact gets no receipt.
     Refused,
-    /// Neither: the request could not be served, or not now.
+    /// The request can't be served: it can't be read, a signature is wrong, or it belongs elsewhere.
+    Unusable,
+    /// None of these: something else was asked for, or the witness can say nothing now.
     Other,
+}
+
+impl ExchangeOutcome {
+    /// Whether the request was of no use.
+    fn is_waste(self) -> bool {
+        matches!(self, Self::Refused | Self::Unusable)
+    }
 }
 
 /// Why a stream ended without a reply of the witness.
@@ -103,20 +119,43 @@ enum ExchangeError {
 struct RequestLimiter {
     /// Streams of each peer that hold a permit.
     under_way: HashMap<PeerId, usize>,
+    /// The same of each origin.
+    under_way_of: HashMap<Origin, usize>,
     /// Requests of each peer since `began`: never more entries than requests are served in that time.
     by_peer: HashMap<PeerId, u32>,
-    /// Requests of all peers since `began`.
+    /// Requests from each origin since `began`.
+    by_origin: HashMap<Origin, Spent>,
+    /// Requests of all peers since `began`, without those that were of no use and count for their origin.
     served: u32,
     /// When the current window began.
     began: Option<Instant>,
 }
 
+/// What one origin has used since the window began.
+#[derive(Default)]
+struct Spent {
+    /// Requests that were served, or are under way.
+    served: u32,
+    /// Requests that were of no use.
+    wasted: u32,
+}
+
+/// Why a request does not reach the witness although its stream was admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Delay {
+    /// A peer, an origin or all together are over their rate.
+    Rate,
+    /// Too many requests of its origin were of no use.
+    Wasted,
+}
+
 /// Permission for one stream; it ends when this is dropped.
 struct Permit {
     peer: PeerId,
+    origin: Option<Origin>,
     limiter: Arc<Mutex<RequestLimiter>>,
     /// Whether the request is within the rates; otherwise the answer is [`WitnessEndpoint::busy`].
-    may_ask: bool,
+    may_ask: Result<(), Delay>,
 }
 
 impl WitnessEndpoint {
@@ -153,7 +192,7 @@ impl WitnessEndpoint {
     }
 
     /// Serves streams until the swarm ends.
-    pub(super) async fn serve(self, mut streams: Incoming, limits: WitnessLimits, counts: Counts) {
+    pub(super) async fn serve(self, mut streams: Incoming, limits: WitnessLimits, origins: Origins, counts: Counts) {
         let limiter = Arc::new(Mutex::new(RequestLimiter::default()));
         let mut tasks = JoinSet::new();
         loop {
@@ -166,7 +205,9 @@ impl WitnessEndpoint {
                 },
                 Some(_) = tasks.join_next() => continue,
             };
-            let Some(permit) = Permit::acquire(&limiter, peer, &limits) else {
+            // A peer that is gone gets no answer, and its request would count for nobody.
+            let Some(origin) = origins.of_connected(&peer) else { continue };
+            let Some(permit) = Permit::acquire(&limiter, (peer, origin), &limits) else {
                 counts.witness_turned_away.inc();
                 continue;
             };
@@ -180,7 +221,7 @@ impl WitnessEndpoint {
     /// send the next request.
     async fn exchange(&self, mut stream: Stream, permit: Permit, deadline: Instant, counts: &Counts) {
         let peer = permit.peer;
-        let replied = match timeout_at(deadline, self.read_and_ask(&mut stream, permit.may_ask)).await {
+        let replied = match timeout_at(deadline, self.read_and_ask(&mut stream, permit.may_ask, counts)).await {
             Ok(replied) => replied,
             Err(_) => Err(ExchangeError::TooSlow),
         };
@@ -189,6 +230,7 @@ impl WitnessEndpoint {
             Err(error) => {
                 counts.witness_turned_away.inc();
                 tracing::debug!(%peer, %error, "witness request not answered");
+                permit.settle(ExchangeOutcome::Unusable);
                 return drop(permit);
             }
         };
@@ -196,9 +238,12 @@ impl WitnessEndpoint {
         match outcome {
             Some(ExchangeOutcome::Receipt) => counts.witness_receipts.inc(),
             Some(ExchangeOutcome::Refused) => counts.witness_refusals.inc(),
-            Some(ExchangeOutcome::Other) => counts.witness_not_served.inc(),
+            Some(ExchangeOutcome::Unusable | ExchangeOutcome::Other) => counts.witness_not_served.inc(),
             None => counts.witness_turned_away.inc(),
         };
+        if let Some(outcome) = outcome {
+            permit.settle(outcome);
+        }
         let write = async {
             stream.write_all(reply.as_ref().map_or(&self.busy, |reply| &reply.bytes)).await?;
             stream.flush().await?;
@@ -213,21 +258,40 @@ impl WitnessEndpoint {
     }
 
     /// Reads a request and returns the reply, or `None` if the peer may not ask or the witness is busy.
-    async fn read_and_ask(&self, stream: &mut Stream, may_ask: bool) -> Result<Option<Reply>, ExchangeError> {
+    async fn read_and_ask(
+        &self,
+        stream: &mut Stream,
+        may_ask: Result<(), Delay>,
+        counts: &Counts,
+    ) -> Result<Option<Reply>, ExchangeError> {
         let mut request = Vec::new();
         stream.take(self.request_max_bytes as u64 + 1).read_to_end(&mut request).await?;
         if request.len() > self.request_max_bytes {
             return Err(ExchangeError::Oversized(self.request_max_bytes));
         }
         // Read in any case: closing a stream with unread data would discard the answer.
-        Ok(if may_ask { self.ask(request).await } else { None })
+        match may_ask {
+            Ok(()) => return Ok(self.ask(request, counts).await),
+            Err(Delay::Rate) => counts.witness_turned_away_rate.inc(),
+            Err(Delay::Wasted) => counts.witness_turned_away_wasted.inc(),
+        };
+        Ok(None)
     }
 
     /// Returns the witness's reply, or `None` if its queue is full or it has ended.
-    async fn ask(&self, request: Vec<u8>) -> Option<Reply> {
+    async fn ask(&self, request: Vec<u8>, counts: &Counts) -> Option<Reply> {
         let (reply, answered) = oneshot::channel();
-        self.questions.try_send(WitnessRequest { request, reply }).ok()?;
-        answered.await.ok()
+        let sent = self.questions.try_send(WitnessRequest { request, reply });
+        counts.witness_waiting.set(self.waiting());
+        sent.ok()?;
+        let answer = answered.await.ok();
+        counts.witness_waiting.set(self.waiting());
+        answer
+    }
+
+    /// Returns how many requests wait for the witness.
+    fn waiting(&self) -> i64 {
+        number(self.questions.max_capacity() - self.questions.capacity())
     }
 }
 
@@ -242,53 +306,106 @@ async fn say(control: &mut Control, relay: PeerId, protocol: StreamProtocol, req
 impl Permit {
     /// Admits a stream, or returns `None` if too many are under way. A stream over the rates is admitted, to be
     /// answered.
-    fn acquire(limiter: &Arc<Mutex<RequestLimiter>>, peer: PeerId, limits: &WitnessLimits) -> Option<Self> {
+    fn acquire(
+        limiter: &Arc<Mutex<RequestLimiter>>,
+        (peer, origin): (PeerId, Option<Origin>),
+        limits: &WitnessLimits,
+    ) -> Option<Self> {
         let mut inner = limiter.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = inner.under_way.values().sum();
-        let of_peer = inner.under_way.entry(peer).or_default();
-        if all >= limits.at_once || *of_peer >= limits.at_once_per_peer {
-            if *of_peer == 0 {
-                inner.under_way.remove(&peer);
-            }
+        let of_peer = inner.under_way.get(&peer).copied().unwrap_or(0);
+        let of_origin = origin.and_then(|origin| inner.under_way_of.get(&origin).copied()).unwrap_or(0);
+        let is_full = all >= limits.at_once
+            || of_peer >= limits.at_once_per_peer
+            || origin.is_some() && of_origin >= limits.at_once_per_address;
+        if is_full {
             return None;
         }
-        *of_peer += 1;
-        let may_ask = inner.may_ask(peer, limits, Instant::now());
+        inner.under_way.insert(peer, of_peer + 1);
+        if let Some(origin) = origin {
+            inner.under_way_of.insert(origin, of_origin + 1);
+        }
+        let may_ask = inner.may_ask(peer, origin, limits, Instant::now());
         drop(inner);
-        Some(Self { peer, limiter: limiter.clone(), may_ask })
+        Some(Self { peer, origin, limiter: limiter.clone(), may_ask })
+    }
+
+    /// Counts a request that reached the witness, or could not be read, by what became of it.
+    fn settle(&self, outcome: ExchangeOutcome) {
+        if self.may_ask.is_ok()
+            && outcome.is_waste()
+            && let Some(origin) = self.origin
+        {
+            self.limiter.lock().unwrap_or_else(PoisonError::into_inner).on_wasted(origin);
+        }
+    }
+}
+
+/// Subtracts one, and forgets who has none.
+fn subtract_one<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) {
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
+        }
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
         let mut limiter = self.limiter.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(of_peer) = limiter.under_way.get_mut(&self.peer) {
-            *of_peer -= 1;
-            if *of_peer == 0 {
-                limiter.under_way.remove(&self.peer);
-            }
+        subtract_one(&mut limiter.under_way, &self.peer);
+        if let Some(origin) = &self.origin {
+            subtract_one(&mut limiter.under_way_of, origin);
         }
     }
 }
 
 impl RequestLimiter {
-    /// Counts a request, unless it is over a rate.
-    fn may_ask(&mut self, peer: PeerId, limits: &WitnessLimits, now: Instant) -> bool {
+    /// Counts a request as served, unless it is over a rate.
+    fn may_ask(
+        &mut self,
+        peer: PeerId,
+        origin: Option<Origin>,
+        limits: &WitnessLimits,
+        now: Instant,
+    ) -> Result<(), Delay> {
         if self.began.is_none_or(|began| now.duration_since(began) >= RATE_TIME) {
-            *self = Self { under_way: std::mem::take(&mut self.under_way), began: Some(now), ..Self::default() };
+            let (under_way, under_way_of) = (mem::take(&mut self.under_way), mem::take(&mut self.under_way_of));
+            *self = Self { under_way, under_way_of, began: Some(now), ..Self::default() };
         }
         let of_peer = self.by_peer.get(&peer).copied().unwrap_or(0);
         if self.served >= limits.rate || of_peer >= limits.rate_per_peer {
-            return false;
+            return Err(Delay::Rate);
+        }
+        if let Some(origin) = origin {
+            let spent = self.by_origin.entry(origin).or_default();
+            if spent.wasted >= limits.wasted_per_address {
+                return Err(Delay::Wasted);
+            }
+            if spent.served >= limits.rate_per_address {
+                return Err(Delay::Rate);
+            }
+            spent.served += 1;
         }
         self.served += 1;
         self.by_peer.insert(peer, of_peer + 1);
-        true
+        Ok(())
+    }
+
+    /// Counts a request that was counted as served as one of no use. One of an earlier window counts in this one.
+    fn on_wasted(&mut self, origin: Origin) {
+        let spent = self.by_origin.entry(origin).or_default();
+        spent.wasted += 1;
+        spent.served = spent.served.saturating_sub(1);
+        self.served = self.served.saturating_sub(1);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     #[test]
@@ -296,7 +413,7 @@ mod tests {
         let limits = WitnessLimits { rate: 5, rate_per_peer: 2, ..WitnessLimits::default() };
         let (mut limiter, now) = (RequestLimiter::default(), Instant::now());
         let peers: Vec<PeerId> = (0..4).map(|_| PeerId::random()).collect();
-        let mut asks = |peer: usize, now| limiter.may_ask(peers[peer], &limits, now);
+        let mut asks = |peer: usize, now| limiter.may_ask(peers[peer], None, &limits, now).is_ok();
         assert_eq!([asks(0, now), asks(0, now), asks(0, now)], [true, true, false], "its own limit");
         assert_eq!([asks(1, now), asks(1, now), asks(2, now), asks(3, now)], [true, true, true, false], "all together");
         let end = now + RATE_TIME;
@@ -310,7 +427,7 @@ mod tests {
         let limits = WitnessLimits { at_once: 3, at_once_per_peer: 2, ..WitnessLimits::default() };
         let limiter = Arc::new(Mutex::new(RequestLimiter::default()));
         let peers: Vec<PeerId> = (0..3).map(|_| PeerId::random()).collect();
-        let get = |peer: usize| Permit::acquire(&limiter, peers[peer], &limits);
+        let get = |peer: usize| Permit::acquire(&limiter, (peers[peer], None), &limits);
         let held = [get(0).expect("there is room"), get(0).expect("there is room")];
         assert!(get(0).is_none(), "two of one peer");
         let third = get(1).expect("there is room");
@@ -319,5 +436,43 @@ mod tests {
         assert!(get(2).is_some());
         drop(held);
         assert!(limiter.lock().expect("no panic").under_way.is_empty(), "ended requests are removed");
+    }
+
+    fn origin(last: u8) -> Option<Origin> {
+        Some(IpAddr::from([192, 0, 2, last]).into())
+    }
+
+    #[test]
+    fn one_address_uses_up_only_its_own_share() {
+        let limits = WitnessLimits { rate: 10, rate_per_address: 4, wasted_per_address: 3, ..WitnessLimits::default() };
+        let (mut limiter, now) = (RequestLimiter::default(), Instant::now());
+        // Each with a peer id of its own.
+        let mut asks = |last, is_waste: bool| {
+            let asked = limiter.may_ask(PeerId::random(), origin(last), &limits, now);
+            if is_waste && asked.is_ok() {
+                limiter.on_wasted(origin(last).expect("an origin"));
+            }
+            asked
+        };
+        let useless: Vec<_> = (0..20).map(|_| asks(1, true)).collect();
+        assert_eq!(useless.iter().filter(|asked| asked.is_ok()).count(), 3);
+        assert_eq!(useless.last(), Some(&Err(Delay::Wasted)));
+        assert_eq!(asks(1, false), Err(Delay::Wasted), "nothing more of this address");
+        assert_eq!((0..20).filter(|_| asks(2, false).is_ok()).count(), 4, "a share");
+        assert_eq!((0..20).filter(|_| asks(3, false).is_ok()).count(), 4, "what was of no use took nothing");
+        assert_eq!((0..20).filter(|_| asks(4, false).is_ok()).count(), 2, "all together");
+        assert!(limiter.may_ask(PeerId::random(), origin(1), &limits, now + RATE_TIME).is_ok(), "a new window");
+    }
+
+    #[test]
+    fn requests_under_way_of_one_address_leave_room() {
+        let limits = WitnessLimits { at_once: 3, at_once_per_address: 2, ..WitnessLimits::default() };
+        let limiter = Arc::new(Mutex::new(RequestLimiter::default()));
+        let get = |last| Permit::acquire(&limiter, (PeerId::random(), origin(last)), &limits);
+        let held = [get(1).expect("there is room"), get(1).expect("there is room")];
+        assert!(get(1).is_none(), "two of one address");
+        assert!(get(2).is_some());
+        drop(held);
+        assert!(limiter.lock().expect("no panic").under_way_of.is_empty(), "ended requests are removed");
     }
 }
