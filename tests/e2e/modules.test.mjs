@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { test } from "node:test";
-import { Server, api, apiValue, eventually, eventuallyHasPeers, eventuallyOfflineReady, publish, startUser } from "./harness.mjs";
-import { adder, asking, hog, importer, spinner } from "./wasm.mjs";
+import {
+  Server, api, apiValue, eventually, eventuallyHasPeers, eventuallyOfflineReady, publish, residentOf, startUser,
+} from "./harness.mjs";
+import { adder, asking, growingTable, hog, importer, manyMemories, manyTables, spinner } from "./wasm.mjs";
 
 /** A real module of 2.4 MB: an SVG renderer. */
 const RENDERER = createRequire(import.meta.url).resolve("@resvg/resvg-wasm/index_bg.wasm");
@@ -17,6 +19,21 @@ const digestOf = (page, name, version) => page.evaluate(async ([name, version]) 
 
 const installed = async (page) =>
   (await apiValue(page, "listInstalled")).map(({ name, version }) => `${name} ${version}`);
+
+/** What a run may make the page's process larger by, in MiB: its 64, and what the engine and a second copy need. */
+const RUN_MOST_MIB = 256;
+
+/** The outcome of an action, and by how many MiB the browser's pages were larger at most meanwhile. */
+async function mostResident(browser, act) {
+  const before = await residentOf(browser);
+  let [most, over] = [before, false];
+  const acting = act().finally(() => (over = true));
+  while (!over) {
+    most = Math.max(most, await residentOf(browser));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return { outcome: await acting, more: Math.round((most - before) / 2 ** 20) };
+}
 
 test("a module is published, found, installed, and run offline", async (t) => {
   const server = await Server.start(t, { p2p: true });
@@ -124,6 +141,33 @@ test("an endless function and one that takes all memory are stopped, and the pag
   assert.equal(missing.code, "runFailed");
   const wrong = await api(page, "runExport", "hog", null, "eat", [1]);
   assert.equal(wrong.code, "runFailed");
+  browser.assertQuiet();
+});
+
+test("all memories and tables of a run share one budget", async (t) => {
+  const server = await Server.start(t);
+  const { browser, page } = await startUser(t, server);
+  await publish(page, { name: "many-memories", version: "1.0.0" }, manyMemories("fill", 48));
+  await publish(page, { name: "growing-table", version: "1.0.0" }, growingTable("grow"));
+  await publish(page, { name: "many-tables", version: "1.0.0" }, manyTables("touch", 60, 10_000_000));
+  await publish(page, { name: "hog", version: "1.0.0" }, hog("eat"));
+  await publish(page, { name: "two-hogs", version: "1.0.0", dependencies: { hog: "1" } }, hog("eat"));
+  const number = async (name, function_) =>
+    Number((await apiValue(page, "runExport", name, null, function_, [])).values[0].value);
+
+  const pages = await mostResident(browser, () => number("many-memories", "fill"));
+  assert.ok(pages.outcome > 1_024 - 48 && pages.outcome <= 1_024, `${pages.outcome} pages of 64 KiB in all`);
+  const elements = await mostResident(browser, () => number("growing-table", "grow"));
+  assert.equal(elements.outcome, 100_000);
+  const tables = await mostResident(browser, () => api(page, "runExport", "many-tables", null, "touch", []));
+  assert.equal(tables.outcome.code, "runFailed", JSON.stringify(tables.outcome));
+  assert.match(tables.outcome.message, /100000 elements together; these begin with 600000000/);
+  for (const [what, { more }] of Object.entries({ pages, elements, tables })) {
+    t.diagnostic(`${what}: ${more} MiB more`);
+    assert.ok(more < RUN_MOST_MIB, `${what}: ${more} MiB more`);
+  }
+  const half = await number("two-hogs", "eat");
+  assert.ok(half > 490 && half <= 512, `${half} pages: the module that it needs has the other half`);
   browser.assertQuiet();
 });
 
