@@ -1,10 +1,12 @@
 // A module travels from one user's disk to another user's browser, is verified there, and works without a network.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
+import http from "node:http";
 import { createRequire } from "node:module";
 import { test } from "node:test";
 import {
-  Server, api, apiValue, eventually, eventuallyHasPeers, eventuallyOfflineReady, publish, residentOf, startUser,
+  Server, api, apiValue, eventually, eventuallyHasPeers, eventuallyOfflineReady, eventuallyReady, publish, residentOf,
+  startUser,
 } from "./harness.mjs";
 import { adder, asking, growingTable, hog, importer, manyMemories, manyTables, spinner } from "./wasm.mjs";
 
@@ -290,11 +292,18 @@ test("by hand: publish, install, run, rate and withdraw", async (t) => {
   for (const { browser } of [alice, bob]) browser.assertQuiet();
 });
 
+/** Makes a tab say that it is a window of the installed app, which a browser under test has none of. */
+function inWindowOfTheApp() {
+  const asked = globalThis.matchMedia;
+  globalThis.matchMedia = (query) => (query.includes("display-mode") ? { matches: true } : asked.call(globalThis, query));
+}
+
 test("a file shared by another app opens in the publishing form", async (t) => {
   const server = await Server.start(t);
   const { browser, page } = await startUser(t, server);
   await eventuallyOfflineReady(page);
   await page.reload();
+  await page.addInitScript(inWindowOfTheApp);
   // As the system would; the page's own policy lets no form of its own do it.
   await page.evaluate(async (bytes) => {
     const body = new FormData();
@@ -304,6 +313,41 @@ test("a file shared by another app opens in the publishing form", async (t) => {
   await page.goto(`${server.origin}/publish?shared=1`);
   await page.getByRole("heading", { name: "Shared One.wasm" }).waitFor();
   assert.equal(await page.getByTestId("publish-name").inputValue(), "shared-one");
+  browser.assertQuiet();
+});
+
+test("a file that another site posts is not taken", async (t) => {
+  const server = await Server.start(t);
+  const { browser, page } = await startUser(t, server);
+  await eventuallyOfflineReady(page);
+  await page.reload();
+  const site = http.createServer((request, response) => {
+    response.writeHead(200, { "content-type": "text/html", "referrer-policy": request.url.slice(1) });
+    response.end(`<form method="post" action="${server.origin}/publish" enctype="multipart/form-data"><input type="file" name="file"></form>`);
+  });
+  await new Promise((resolve) => site.listen(0, "localhost", resolve));
+  t.after(() => site.close());
+  const file = { name: "evil.wasm", mimeType: "application/wasm", buffer: Buffer.from(adder("add")) };
+  const posted = async (policy, display) => {
+    const from = await browser.context.newPage();
+    if (display === "standalone") await from.addInitScript(inWindowOfTheApp);
+    await from.goto(`http://localhost:${site.address().port}/${policy}`);
+    await from.locator("input").setInputFiles(file);
+    await from.evaluate(() => document.querySelector("form").submit());
+    await from.waitForURL(`${server.origin}/publish**`);
+    await eventuallyReady(from);
+    await from.getByRole("heading", { name: "Publish" }).first().waitFor();
+    // The file is taken while the program starts; what is left is the page's to show.
+    await eventually("the cache is empty", () =>
+      from.evaluate(async () => !(await (await caches.open("shared-file")).match("/shared-file"))));
+    const taken = await from.evaluate(() => globalThis.genRegistryBoot.files.length);
+    const shown = await from.getByText("evil.wasm").count();
+    await from.close();
+    return taken + shown > 0;
+  };
+  assert.equal(await posted("origin", "browser"), false, "a site that says who it is");
+  assert.equal(await posted("origin", "standalone"), false, "the same, in a window of the app");
+  assert.equal(await posted("no-referrer", "browser"), false, "a site that hides");
   browser.assertQuiet();
 });
 
