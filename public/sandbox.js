@@ -68,7 +68,9 @@ const read = (exports, values, most) => {
   const packed = typeof values[0] === "bigint";
   const place = packed ? Number((values[0] >> 32n) & 0xffffffffn) : values[0] >>> 0;
   const length = packed ? Number(values[0] & 0xffffffffn) : values[1] >>> 0;
-  return new TextDecoder().decode(new Uint8Array(exports.memory.buffer, place, length)).slice(0, most);
+  // No UTF-16 unit takes more than 3 bytes in UTF-8: the rest would be cut off again.
+  const bytes = new Uint8Array(exports.memory.buffer, place, length).subarray(0, 3 * most);
+  return new TextDecoder().decode(bytes).slice(0, most);
 };
 
 self.onmessage = async ({ data: job }) => {

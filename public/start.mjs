@@ -64,13 +64,19 @@ window.launchQueue?.setConsumer(async ({ files }) => {
   for (const handle of files ?? []) offer(await handle.getFile());
 });
 
-/** `public/sw.js` put it there. */
+/** A window of the installed app, not a tab of the browser. */
+const INSTALLED = "(display-mode: standalone), (display-mode: minimal-ui), (display-mode: window-controls-overlay)";
+
+/** `public/sw.js` put it there. What may come from a site is taken in a window of the installed app only. */
 async function takeShared() {
   if (!new URLSearchParams(location.search).has("shared") || !("caches" in window)) return;
   const cache = await caches.open("shared-file");
   const kept = await cache.match("/shared-file");
   if (!kept) return;
   await cache.delete("/shared-file");
+  if (kept.headers.get("x-from") !== location.origin && !matchMedia(INSTALLED).matches) {
+    throw new Error("It may come from another site.");
+  }
   offer(new File([await kept.blob()], decodeURIComponent(kept.headers.get("x-file-name") ?? "")));
 }
 

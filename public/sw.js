@@ -63,11 +63,18 @@ async function answer(request, url) {
 
 // A file that another app shares waits in a cache for the page that publishes; `public/start.mjs` takes it from there.
 const SHARED = "shared-file";
+// As large as the largest module.
+const SHARED_MAX_BYTES = 16 * 1024 * 1024;
 
+// Any site can make a browser post a form here. The system's share sheet names no origin; nor does a site that hides
+// its own, so the page takes such a file only where no site leads: in a window of the installed app.
 async function receive(request) {
-  const file = (await request.formData()).get("file");
-  if (file instanceof File) {
-    const headers = { "x-file-name": encodeURIComponent(file.name) };
+  const from = request.headers.get("origin") ?? "null";
+  if (from !== "null" && from !== self.location.origin) return Response.redirect("/publish", 303);
+  const files = (await request.formData()).getAll("file");
+  const [file] = files;
+  if (files.length === 1 && file instanceof File && file.size <= SHARED_MAX_BYTES) {
+    const headers = { "x-file-name": encodeURIComponent(file.name), "x-from": from };
     await (await caches.open(SHARED)).put("/shared-file", new Response(file, { headers }));
   }
   return Response.redirect("/publish?shared=1", 303);

@@ -10,11 +10,12 @@ use crate::lockfile::{Lockfile, LockfileError};
 use crate::markdown::{guide_to_html, to_html};
 use crate::proof_of_work::{PowJob, solve};
 use crate::sealing::{SealError, StretchJob, StretchedKey, stretch};
-use crate::validation::memory_limit::{MemoryLimitError, limit_memory};
+use crate::validation::run_budget::{Allotment, Demand};
+use crate::validation::run_limits::{RunLimitError, survey, write_limits};
 use crate::validation::{Report, validate};
 
 /// The version of these messages. A page may meet the worker of another build.
-pub const PROTOCOL: u32 = 2;
+pub const PROTOCOL: u32 = 3;
 
 /// A job and all that it needs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -23,11 +24,13 @@ pub enum Job {
     Stretch(StretchJob),
     /// Validates a file. A hostile one may take a second.
     Validate(#[serde(with = "serde_bytes")] Vec<u8>),
-    /// Validates a file and limits its memory to `most` bytes, so that it may be run.
+    /// Validates a file and returns which memories and tables it defines, so that a run's budget can be divided.
+    Survey(#[serde(with = "serde_bytes")] Vec<u8>),
+    /// Writes its part of a run's budget into a module that was surveyed.
     Confine {
         #[serde(with = "serde_bytes")]
         bytes: Vec<u8>,
-        most: u64,
+        allotment: Allotment,
     },
     /// Parses a lockfile.
     ReadLockfile(String),
@@ -48,8 +51,10 @@ pub enum Job {
 pub enum JobOutput {
     Stretched(Result<StretchedKey, SealError>),
     Validated(Box<Report>),
-    /// The report, and the module if it is valid and its memory can be limited.
-    Confined(Box<Report>, Result<ByteBuf, MemoryLimitError>),
+    /// The report, and what the module defines if it is valid and can be limited.
+    Surveyed(Box<Report>, Result<Demand, RunLimitError>),
+    /// The module with its limits.
+    Confined(Result<ByteBuf, RunLimitError>),
     LockfileRead(Result<Lockfile, LockfileError>),
     LockfileWritten(Result<String, LockfileError>),
     /// The archive, or `None` if two files have one name.
@@ -65,12 +70,13 @@ pub fn perform(job: &Job) -> JobOutput {
     match job {
         Job::Stretch(job) => JobOutput::Stretched(stretch(job)),
         Job::Validate(bytes) => JobOutput::Validated(Box::new(validate(bytes))),
-        Job::Confine { bytes, most } => {
+        Job::Survey(bytes) => {
             let report = validate(bytes);
             // Only what is valid can be read once more.
-            let confined = if report.is_valid() { limit_memory(bytes, *most) } else { Err(MemoryLimitError::Invalid) };
-            JobOutput::Confined(Box::new(report), confined.map(Into::into))
+            let demand = if report.is_valid() { survey(bytes) } else { Err(RunLimitError::Invalid) };
+            JobOutput::Surveyed(Box::new(report), demand)
         }
+        Job::Confine { bytes, allotment } => JobOutput::Confined(write_limits(bytes, allotment).map(Into::into)),
         Job::ReadLockfile(text) => JobOutput::LockfileRead(Lockfile::parse(text)),
         Job::WriteLockfile(lockfile) => JobOutput::LockfileWritten(lockfile.to_text()),
         Job::Bundle(files) => {
@@ -108,15 +114,19 @@ mod tests {
             };
             assert_eq!(*report, validate(&bytes));
             assert_eq!(report.is_valid(), valid);
-            let job = Job::Confine { bytes: bytes.clone(), most: 1 << 20 };
-            let JobOutput::Confined(same, confined) = round_trip(&job) else { panic!("another product") };
+            let JobOutput::Surveyed(same, demand) = round_trip(&Job::Survey(bytes.clone())) else {
+                panic!("another product")
+            };
             assert_eq!(same, report);
-            let here = if valid { limit_memory(&bytes, 1 << 20) } else { Err(MemoryLimitError::Invalid) };
-            assert_eq!(confined.map(serde_bytes::ByteBuf::into_vec), here);
+            assert_eq!(demand, if valid { survey(&bytes) } else { Err(RunLimitError::Invalid) });
+            let allotment = Allotment { memories: vec![16], tables: vec![] };
+            let job = Job::Confine { bytes: bytes.clone(), allotment: allotment.clone() };
+            let JobOutput::Confined(confined) = round_trip(&job) else { panic!("another product") };
+            assert_eq!(confined.map(serde_bytes::ByteBuf::into_vec), write_limits(&bytes, &allotment));
         }
-        let job = Job::Confine { bytes: good, most: 1 };
-        let JobOutput::Confined(_, confined) = round_trip(&job) else { panic!("another product") };
-        assert_eq!(confined, Err(MemoryLimitError::TooMuchMemory));
+        let job = Job::Confine { bytes: good, allotment: Allotment::default() };
+        let JobOutput::Confined(confined) = round_trip(&job) else { panic!("another product") };
+        assert_eq!(confined, Err(RunLimitError::Invalid), "its memory would have no maximum");
     }
 
     #[test]

@@ -11,10 +11,12 @@
 //! [`Check::Memory`] and [`Check::Externs`] are not made. A page of HTML passes `Size` and fails `Magic` with
 //! [`Problem::NotWasm`].
 //!
-//! Before a module runs, [`memory_limit`] bounds what it can allocate.
+//! Before modules run, [`run_budget`] divides what they may allocate together, and [`run_limits`] writes each one's part
+//! into it.
 
-pub mod memory_limit;
 mod read;
+pub mod run_budget;
+pub mod run_limits;
 
 use std::collections::BTreeMap;
 

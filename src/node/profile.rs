@@ -22,7 +22,7 @@ use gen_registry_core::limits::*;
 use gen_registry_core::log::{Body, EntryId};
 use gen_registry_core::name::{ClaimedName, ModuleName, Username, parse_input};
 use gen_registry_core::outcome::NameKey;
-use gen_registry_core::picture;
+use gen_registry_core::picture::{self, PICTURE_MAX_SIDE};
 use gen_registry_core::read_model::Availability;
 use gen_registry_core::statement::{DeviceList, Finish, GiveUp, SignedStatement, Statement};
 use gen_registry_core::time::Timestamp;
@@ -360,13 +360,13 @@ fn check_links(links: Vec<String>) -> Result<Vec<String>, Failure> {
 
 fn check_avatar(bytes: &[u8]) -> Result<(), Failure> {
     let invalid = |message: String| {
-        Err(Failure::new(FailureCode::AvatarInvalid, message, "Choose a PNG, JPEG, WebP or GIF of at most 256 KiB."))
+        let hint = format!(
+            "Choose a PNG, JPEG, WebP or GIF of at most 256 KiB and {PICTURE_MAX_SIDE} pixels on each side, not animated."
+        );
+        Failure::new(FailureCode::AvatarInvalid, message, hint)
     };
     if bytes.len() > BLOCK_MAX_BYTES {
-        return invalid(format!("The picture has {} KiB.", bytes.len() / 1024));
+        return Err(invalid(format!("The picture has {} KiB.", bytes.len() / 1024)));
     }
-    if picture::media_type(bytes).is_none() {
-        return invalid("This file is not a picture of a kind that every browser shows.".to_owned());
-    }
-    Ok(())
+    picture::media_type(bytes).map(drop).map_err(|error| invalid(errors::sentence(&error.to_string())))
 }

@@ -1,8 +1,10 @@
-//! Finishes what Trunk built: one stylesheet, the service worker's list of files, and brotli copies.
+//! Finishes what Trunk built: one stylesheet, the page's policy, the service worker's list of files, and brotli copies.
 //!
 //! It never invents content: every file it writes follows from the files that are there, so packing the same folder
 //! twice gives the same bytes. It refuses a stylesheet that could not be joined with others, and an `index.html` or
 //! `sw.js` without the places it fills in, instead of packing half.
+
+pub mod policy;
 
 use std::{
     collections::BTreeMap,
@@ -83,7 +85,9 @@ pub fn pack(folder: &Path, quality: u32) -> Result<Packed, PackError> {
         }
     };
     let index = mark_packed(&index, program_size(folder, &index))?;
+    let index = policy::put_policy(&index).ok_or(PackError::NoPlace { file: "index.html", what: "<head>" })?;
     write(&index_path, index.as_bytes())?;
+    write(&folder.join(policy::HEADERS_FILE), policy::headers_file().as_bytes())?;
 
     let worker_path = folder.join("sw.js");
     let worker = read_text(&worker_path)?;
@@ -203,10 +207,11 @@ fn between(text: &str, open: &'static str, close: &'static str, content: &str) -
     Ok(format!("{}{content}{}", &text[..start], &text[end..]))
 }
 
-/// The service worker is never kept by itself: the browser must always ask the server for it.
+/// The service worker is never kept by itself: the browser must always ask the server for it. `_headers` is for the host.
 pub fn kept_offline(url: &str) -> bool {
     let name = url.trim_start_matches('/');
     name != "sw.js"
+        && name != policy::HEADERS_FILE
         && !name.ends_with(".br")
         && !NOT_KEPT_OFFLINE.iter().any(|ending| name.ends_with(ending))
         && !NOT_KEPT_OFFLINE_FOLDERS.iter().any(|folder| name.starts_with(folder))

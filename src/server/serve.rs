@@ -55,28 +55,11 @@ use gen_registry_node::net::relay::{
     Multiaddr, Relay, RelayError, RelayOptions, key::NodeKey, limits::RelayLimits, witness::WitnessEndpoint,
 };
 use gen_registry_node::net::{ice::IceServer, kademlia::values::ValidateRecord};
+use gen_registry_pack::policy::{HEADER_POLICY, SANDBOX, SANDBOX_POLICY, SECURITY_HEADERS};
 use gen_registry_pack::{NAME_HASH_DIGITS, NAME_HASH_DIGITS_MIN};
 
 /// Connections that are open this long after the signal to stop are cut.
 const SHUTDOWN_PATIENCE: Duration = Duration::from_secs(3);
-
-/// The policy without the sources beside the own server to which the page may connect, which are appended: no inline script or style,
-/// nothing from elsewhere, no frame around the page.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; \
-    style-src 'self'; img-src 'self' blob: data:; font-src 'self'; manifest-src 'self'; base-uri 'none'; \
-    form-action 'none'; frame-ancestors 'none'; connect-src 'self'";
-/// Everything that the page does not need is denied, to injected code, too.
-const PERMISSIONS_POLICY: &str = "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), \
-    magnetometer=(), microphone=(), midi=(), payment=(), usb=()";
-
-/// Headers of every response.
-const SECURITY_HEADERS: [(HeaderName, &str); 5] = [
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (header::REFERRER_POLICY, "no-referrer"),
-    (HeaderName::from_static("permissions-policy"), PERMISSIONS_POLICY),
-    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
-    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
-];
 
 /// A file whose name carries the hash of its content never changes.
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
@@ -352,11 +335,11 @@ async fn protect(State(site): State<Site>, mut response: Response) -> Response {
     let headers = response.headers_mut();
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static(REVALIDATE));
     for (name, value) in SECURITY_HEADERS {
-        headers.insert(name, HeaderValue::from_static(value));
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
     }
-    let policy = format!("{CONTENT_SECURITY_POLICY}{}", status::sources(site.relay.as_ref()));
-    let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static(CONTENT_SECURITY_POLICY));
-    headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    let policy = format!("{HEADER_POLICY}{}", status::sources(site.relay.as_ref()));
+    let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static(HEADER_POLICY));
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
     response
 }
 
@@ -375,6 +358,9 @@ async fn answer(State(site): State<Site>, method: Method, uri: Uri, headers: Hea
         _ => "no-store",
     };
     let headers = response.headers_mut();
+    if served == SANDBOX {
+        headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(SANDBOX_POLICY));
+    }
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(caching));
     headers.insert(header::VARY, HeaderValue::from_static("accept, accept-encoding"));
     if !is_hashed(served) {

@@ -2,11 +2,10 @@
 // with the network's witnesses are real, and so is WebRTC; her records, and the books of the witnesses, are written by
 // tests/elder. The same page in the same network while it is empty is the peer of every figure.
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { cp, mkdtemp, readFile, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { Browser, GONE, Server, apiValue, eventually, eventuallyReady, fillStore, memoryOf, storedBytes, storedKeys, watchCost } from "../e2e/harness.mjs";
+import { Browser, GONE, Server, apiValue, eventually, eventuallyReady, fillStore, memoryOf, residentOf, storedBytes, storedKeys, watchCost } from "../e2e/harness.mjs";
 
 /** The folder that `elder FOLDER YEARS` wrote. */
 const ELDER = process.env.ELDER;
@@ -53,22 +52,10 @@ function received(page) {
   });
 }
 
-/** The memory of the browser's pages with all their workers, as the system counts it: shared pages in parts. */
-async function resident(browser) {
-  const list = execFileSync("ps", ["-A", "-ww", "-o", "pid=,args="], { encoding: "utf8", maxBuffer: 1 << 26 });
-  const pages = list.split("\n").filter((line) => line.includes(browser.profile) && line.includes("--type=renderer"));
-  let bytes = 0;
-  for (const line of pages) {
-    const rollup = await readFile(`/proc/${line.trim().split(/\s+/)[0]}/smaps_rollup`, "utf8").catch(() => "");
-    bytes += 1024 * Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1] ?? 0);
-  }
-  return bytes;
-}
-
 /** Of one page: its JavaScript after a collection, its WebAssembly, which never shrinks, and the whole process. */
 async function measure({ browser, page }) {
   const longest = await page.evaluate(() => Math.max(0, ...globalThis.tasks));
-  return { ...await memoryOf(page), longest, fetched: await received(page), process: await resident(browser) };
+  return { ...await memoryOf(page), longest, fetched: await received(page), process: await residentOf(browser) };
 }
 
 /** What a page keeps of what she says of modules; the rest of the record says when it came. */

@@ -414,6 +414,18 @@ export async function memoryOf(page) {
   return bytes;
 }
 
+/** Bytes of the browser's pages with all their workers, as the system counts them: shared pages in parts. Linux only. */
+export async function residentOf(browser) {
+  const list = execFileSync("ps", ["-A", "-ww", "-o", "pid=,args="], { encoding: "utf8", maxBuffer: 1 << 26 });
+  const pages = list.split("\n").filter((line) => line.includes(browser.profile) && line.includes("--type=renderer"));
+  let bytes = 0;
+  for (const line of pages) {
+    const rollup = await readFile(`/proc/${line.trim().split(/\s+/)[0]}/smaps_rollup`, "utf8").catch(() => "");
+    bytes += 1024 * Number(/^Pss:\s+(\d+)/m.exec(rollup)?.[1] ?? 0);
+  }
+  return bytes;
+}
+
 // ---- the store, seen from outside ----
 
 /** The name of the database of the profile that the page has open. */

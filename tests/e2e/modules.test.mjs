@@ -1,10 +1,14 @@
 // A module travels from one user's disk to another user's browser, is verified there, and works without a network.
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
+import http from "node:http";
 import { createRequire } from "node:module";
 import { test } from "node:test";
-import { Server, api, apiValue, eventually, eventuallyHasPeers, eventuallyOfflineReady, publish, startUser } from "./harness.mjs";
-import { adder, asking, hog, importer, spinner } from "./wasm.mjs";
+import {
+  Server, api, apiValue, eventually, eventuallyHasPeers, eventuallyOfflineReady, eventuallyReady, publish, residentOf,
+  startUser,
+} from "./harness.mjs";
+import { adder, asking, growingTable, hog, importer, manyMemories, manyTables, spinner } from "./wasm.mjs";
 
 /** A real module of 2.4 MB: an SVG renderer. */
 const RENDERER = createRequire(import.meta.url).resolve("@resvg/resvg-wasm/index_bg.wasm");
@@ -17,6 +21,21 @@ const digestOf = (page, name, version) => page.evaluate(async ([name, version]) 
 
 const installed = async (page) =>
   (await apiValue(page, "listInstalled")).map(({ name, version }) => `${name} ${version}`);
+
+/** What a run may make the page's process larger by, in MiB: its 64, and what the engine and a second copy need. */
+const RUN_MOST_MIB = 256;
+
+/** The outcome of an action, and by how many MiB the browser's pages were larger at most meanwhile. */
+async function mostResident(browser, act) {
+  const before = await residentOf(browser);
+  let [most, over] = [before, false];
+  const acting = act().finally(() => (over = true));
+  while (!over) {
+    most = Math.max(most, await residentOf(browser));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  return { outcome: await acting, more: Math.round((most - before) / 2 ** 20) };
+}
 
 test("a module is published, found, installed, and run offline", async (t) => {
   const server = await Server.start(t, { p2p: true });
@@ -124,6 +143,33 @@ test("an endless function and one that takes all memory are stopped, and the pag
   assert.equal(missing.code, "runFailed");
   const wrong = await api(page, "runExport", "hog", null, "eat", [1]);
   assert.equal(wrong.code, "runFailed");
+  browser.assertQuiet();
+});
+
+test("all memories and tables of a run share one budget", async (t) => {
+  const server = await Server.start(t);
+  const { browser, page } = await startUser(t, server);
+  await publish(page, { name: "many-memories", version: "1.0.0" }, manyMemories("fill", 48));
+  await publish(page, { name: "growing-table", version: "1.0.0" }, growingTable("grow"));
+  await publish(page, { name: "many-tables", version: "1.0.0" }, manyTables("touch", 60, 10_000_000));
+  await publish(page, { name: "hog", version: "1.0.0" }, hog("eat"));
+  await publish(page, { name: "two-hogs", version: "1.0.0", dependencies: { hog: "1" } }, hog("eat"));
+  const number = async (name, function_) =>
+    Number((await apiValue(page, "runExport", name, null, function_, [])).values[0].value);
+
+  const pages = await mostResident(browser, () => number("many-memories", "fill"));
+  assert.ok(pages.outcome > 1_024 - 48 && pages.outcome <= 1_024, `${pages.outcome} pages of 64 KiB in all`);
+  const elements = await mostResident(browser, () => number("growing-table", "grow"));
+  assert.equal(elements.outcome, 100_000);
+  const tables = await mostResident(browser, () => api(page, "runExport", "many-tables", null, "touch", []));
+  assert.equal(tables.outcome.code, "runFailed", JSON.stringify(tables.outcome));
+  assert.match(tables.outcome.message, /100000 elements together; these begin with 600000000/);
+  for (const [what, { more }] of Object.entries({ pages, elements, tables })) {
+    t.diagnostic(`${what}: ${more} MiB more`);
+    assert.ok(more < RUN_MOST_MIB, `${what}: ${more} MiB more`);
+  }
+  const half = await number("two-hogs", "eat");
+  assert.ok(half > 490 && half <= 512, `${half} pages: the module that it needs has the other half`);
   browser.assertQuiet();
 });
 
@@ -246,11 +292,18 @@ test("by hand: publish, install, run, rate and withdraw", async (t) => {
   for (const { browser } of [alice, bob]) browser.assertQuiet();
 });
 
+/** Makes a tab say that it is a window of the installed app, which a browser under test has none of. */
+function inWindowOfTheApp() {
+  const asked = globalThis.matchMedia;
+  globalThis.matchMedia = (query) => (query.includes("display-mode") ? { matches: true } : asked.call(globalThis, query));
+}
+
 test("a file shared by another app opens in the publishing form", async (t) => {
   const server = await Server.start(t);
   const { browser, page } = await startUser(t, server);
   await eventuallyOfflineReady(page);
   await page.reload();
+  await page.addInitScript(inWindowOfTheApp);
   // As the system would; the page's own policy lets no form of its own do it.
   await page.evaluate(async (bytes) => {
     const body = new FormData();
@@ -260,6 +313,41 @@ test("a file shared by another app opens in the publishing form", async (t) => {
   await page.goto(`${server.origin}/publish?shared=1`);
   await page.getByRole("heading", { name: "Shared One.wasm" }).waitFor();
   assert.equal(await page.getByTestId("publish-name").inputValue(), "shared-one");
+  browser.assertQuiet();
+});
+
+test("a file that another site posts is not taken", async (t) => {
+  const server = await Server.start(t);
+  const { browser, page } = await startUser(t, server);
+  await eventuallyOfflineReady(page);
+  await page.reload();
+  const site = http.createServer((request, response) => {
+    response.writeHead(200, { "content-type": "text/html", "referrer-policy": request.url.slice(1) });
+    response.end(`<form method="post" action="${server.origin}/publish" enctype="multipart/form-data"><input type="file" name="file"></form>`);
+  });
+  await new Promise((resolve) => site.listen(0, "localhost", resolve));
+  t.after(() => site.close());
+  const file = { name: "evil.wasm", mimeType: "application/wasm", buffer: Buffer.from(adder("add")) };
+  const posted = async (policy, display) => {
+    const from = await browser.context.newPage();
+    if (display === "standalone") await from.addInitScript(inWindowOfTheApp);
+    await from.goto(`http://localhost:${site.address().port}/${policy}`);
+    await from.locator("input").setInputFiles(file);
+    await from.evaluate(() => document.querySelector("form").submit());
+    await from.waitForURL(`${server.origin}/publish**`);
+    await eventuallyReady(from);
+    await from.getByRole("heading", { name: "Publish" }).first().waitFor();
+    // The file is taken while the program starts; what is left is the page's to show.
+    await eventually("the cache is empty", () =>
+      from.evaluate(async () => !(await (await caches.open("shared-file")).match("/shared-file"))));
+    const taken = await from.evaluate(() => globalThis.genRegistryBoot.files.length);
+    const shown = await from.getByText("evil.wasm").count();
+    await from.close();
+    return taken + shown > 0;
+  };
+  assert.equal(await posted("origin", "browser"), false, "a site that says who it is");
+  assert.equal(await posted("origin", "standalone"), false, "the same, in a window of the app");
+  assert.equal(await posted("no-referrer", "browser"), false, "a site that hides");
   browser.assertQuiet();
 });
 

@@ -1,7 +1,13 @@
 // The page can be installed, starts without a server, and is served under a strict policy.
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import http from "node:http";
+import path from "node:path";
 import { test } from "node:test";
-import { Browser, Server, eventually, eventuallyOfflineReady, eventuallyReady } from "./harness.mjs";
+import {
+  Browser, DIST, GONE, Server, apiValue, eventually, eventuallyOfflineReady, eventuallyReady, publish,
+} from "./harness.mjs";
+import { adder } from "./wasm.mjs";
 
 test("the browser considers the app installable", async (t) => {
   const server = await Server.start(t);
@@ -45,18 +51,110 @@ test("reload and deep links work without the server", async (t) => {
   browser.assertQuiet();
 });
 
+/** Tries in the page what code of another could try, each in a way that needs no other. Returns what ran. */
+async function attack() {
+  const tried = {};
+  const attempt = async (what, act) => {
+    try {
+      tried[what] = Boolean(await act());
+    } catch {
+      tried[what] = false;
+    }
+  };
+  const appended = (element) => {
+    document.body.append(element);
+    return new Promise((resolve) => setTimeout(resolve, 200));
+  };
+  await attempt("a script", async () => {
+    const script = document.createElement("script");
+    script.append("window.ran1 = true");
+    await appended(script);
+    return window.ran1;
+  });
+  await attempt("a handler", async () => {
+    const place = document.createElement("div");
+    place.innerHTML = "<img src='/icons/mark.svg' onload='window.ran2 = true'><p>text</p>";
+    if (place.textContent !== "text") throw new Error("the rest is shown");
+    await appended(place);
+    return window.ran2 || place.querySelector("[onload]");
+  });
+  await attempt("a text as code", () => (0, eval)("1 + 1"));
+  await attempt("a worker of another", () => new Worker("/nothing.js"));
+  await attempt("a worker from memory", () => new Worker(URL.createObjectURL(new Blob(["1"]))));
+  await attempt("a policy of another", () => trustedTypes.createPolicy("another", { createScript: (text) => text }));
+  await attempt("a request to elsewhere", async () => {
+    await fetch("http://localhost:9/", { mode: "no-cors" });
+    return true;
+  });
+  await attempt("a link that runs", () => {
+    const place = document.createElement("div");
+    place.innerHTML = "<a href=' java\tscript:window.ran3 = true'>link</a>";
+    return place.querySelector("a").hasAttribute("href");
+  });
+  return tried;
+}
+
+const NOTHING_RAN = Object.fromEntries([
+  "a script", "a handler", "a text as code", "a worker of another", "a worker from memory", "a policy of another",
+  "a request to elsewhere", "a link that runs",
+].map((what) => [what, false]));
+
+/** The built page on a host that knows nothing of it: no headers but the type, and `change` of the first page. */
+async function staticHost(t, change = (page) => page) {
+  const types = { ".css": "text/css", ".html": "text/html", ".js": "text/javascript", ".mjs": "text/javascript", ".svg": "image/svg+xml", ".wasm": "application/wasm" };
+  const server = http.createServer(async (request, response) => {
+    const { pathname } = new URL(request.url, "http://localhost");
+    const file = await readFile(path.join(DIST, pathname)).catch(() => null);
+    if (file) return response.writeHead(200, { "content-type": types[path.extname(pathname)] ?? "text/plain" }).end(file);
+    if (path.extname(pathname) || pathname.endsWith(".json")) return response.writeHead(404).end();
+    const page = change(await readFile(path.join(DIST, "index.html"), "utf8"));
+    response.writeHead(200, { "content-type": "text/html" }).end(page);
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => server.close());
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+test("the page's policy is in force on a host that sends no headers", async (t) => {
+  const inline = "<script>window.injected = true</script>";
+  const origin = await staticHost(t, (page) => page.replace("</head>", `${inline}</head>`));
+  assert.match(await (await fetch(origin)).text(), /window\.injected/, "the script is in the page");
+  const browser = await Browser.start(t);
+  browser.allow(/Content Security Policy/i, /Trusted/, /network\.json|404/, ...GONE);
+  const page = await browser.open(origin);
+  assert.equal(await page.evaluate(() => window.injected), undefined, "an inline script does not run");
+  assert.deepEqual(await page.evaluate(attack), NOTHING_RAN);
+  // And the page works.
+  assert.equal(await apiValue(page, "registerUsername", "alone_here"), true);
+  await publish(page, { name: "adder", version: "1.0.0", readme: "Adds *two* numbers" }, adder("add"));
+  assert.equal((await apiValue(page, "runExport", "adder", null, "add", [40, 2])).values[0].value, "42");
+  await page.goto(`${origin}/m/adder`);
+  await page.locator(".markdown em").filter({ hasText: "two" }).waitFor();
+  browser.assertQuiet();
+});
+
+test("the page can't be framed", async (t) => {
+  const server = await Server.start(t);
+  const site = http.createServer((_, response) => {
+    response.writeHead(200, { "content-type": "text/html" }).end(`<iframe src="${server.origin}/"></iframe>`);
+  });
+  await new Promise((resolve) => site.listen(0, "localhost", resolve));
+  t.after(() => site.close());
+  const browser = await Browser.start(t);
+  browser.allow(/frame-ancestors|X-Frame-Options|Framing/i);
+  const page = await browser.context.newPage();
+  await page.goto(`http://localhost:${site.address().port}`);
+  await eventually("the browser refuses the frame", () =>
+    browser.complaints.some((text) => /frame-ancestors|X-Frame-Options/i.test(text)));
+  browser.assertQuiet();
+});
+
 test("scripts that are not the page's own do not run", async (t) => {
   const server = await Server.start(t);
   const browser = await Browser.start(t);
-  browser.allow(/Content Security Policy/i);
+  browser.allow(/Content Security Policy/i, /Trusted/);
   const page = await browser.open(server.origin);
-  const ran = await page.evaluate(() => {
-    const script = document.createElement("script");
-    script.textContent = "window.injected = true";
-    document.head.append(script);
-    return window.injected === true;
-  });
-  assert.equal(ran, false);
+  assert.deepEqual(await page.evaluate(attack), NOTHING_RAN);
   await eventually("the browser reported the refusal", () =>
     browser.complaints.some((text) => /Content Security Policy/i.test(text)));
   browser.assertQuiet();

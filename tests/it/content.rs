@@ -26,6 +26,7 @@ use crate::support::liar::liar;
 use crate::support::modules::file;
 use crate::support::network::{numbered, through};
 use crate::support::node::WatchedNode;
+use crate::support::pictures::png;
 use crate::support::relay::{network, relay};
 use crate::support::store::WatchedStore;
 use crate::support::wait::{eventually, in_one_thread};
@@ -368,7 +369,7 @@ fn avatar_is_fetched_when_viewed_and_may_be_evicted() {
         let relay = relay().await;
         let network = network(&relay);
         let alice = WatchedNode::join(network.clone()).await;
-        let picture = [b"\x89PNG\r\n\x1a\n".to_vec(), file(100_000, 20)].concat();
+        let picture = png(256, 256, &file(100_000, 20));
         let changes = ProfileChanges { avatar: Some(picture.clone().into()), ..ProfileChanges::default() };
         alice.node.handle(Command::RegisterUsername { name: "alice".into(), changes }).await.unwrap();
         let cid = cid_of(&Artifact::of(&picture).sha256).to_string();
@@ -384,6 +385,13 @@ fn avatar_is_fetched_when_viewed_and_may_be_evicted() {
         assert_eq!(alice.store.reads(), 1);
         assert!(look(&carol).await.is_some());
         assert_eq!(alice.store.reads(), 1, "kept");
+        // A program of another make publishes what this one would not.
+        let large = png(30_000, 30_000, &file(100, 22));
+        alice.node.content().keep_artifact(&large, Pin::Own).await.unwrap();
+        let of_large = cid_of(&Artifact::of(&large).sha256).to_string();
+        let shown = carol.node.handle(Command::Block { cid: of_large }).await.unwrap();
+        let media_type = "application/octet-stream".to_owned();
+        assert_eq!(shown, Answer::Block(Some(Block { bytes: large, media_type })), "no page decodes it");
         carol.store.room.set(Some(BLOCK_MAX_BYTES));
         carol.node.content().keep_artifact(&file(200_000, 21), Pin::Own).await.unwrap();
         assert!(!carol.store.blocks().contains(&cid), "there was no room for both");

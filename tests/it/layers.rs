@@ -54,6 +54,7 @@ const SOLE_OWNERS: &[(&str, &[&str])] = &[
     ("automerge", &["core/document"]),
     ("pubgrub", &["core/resolver"]),
     ("wasmparser", &["core/validation"]),
+    ("wasm_encoder", &["core/validation"]),
     ("tantivy", &["core/search"]),
     ("rexie", &["node/store/indexed_db"]),
     ("rusqlite", &["node/store/sqlite"]),

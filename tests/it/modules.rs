@@ -7,7 +7,10 @@ use std::{env, fs, path::Path};
 
 use arbitrary::Unstructured;
 use gen_registry_core::limits::*;
-use gen_registry_core::validation::memory_limit::{MemoryLimitError, limit_memory};
+use gen_registry_core::validation::run_budget::{
+    Allotment, Demand, RUN_MEMORY_BYTES, RUN_TABLE_ELEMENTS, RunBudgetError, divide,
+};
+use gen_registry_core::validation::run_limits::{RunLimitError, survey, write_limits};
 use gen_registry_core::validation::{Check, ModuleKind, Problem, Report, validate};
 use rand::rngs::StdRng;
 use rand::{Rng, RngCore, SeedableRng};
@@ -179,33 +182,96 @@ fn deep_nesting_is_rejected_without_a_stack_overflow() {
     assert!(wat::parse_str(&blocks).map(|bytes| validate(&bytes)).is_ok_and(|report| report.is_valid()));
 }
 
-const RUN_BYTES: u64 = 1 << 20;
+/// Returns modules as they are run together.
+fn confined(modules: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let demands: Vec<Demand> = modules.iter().map(|bytes| survey(bytes).unwrap()).collect();
+    let allotments = divide(&demands).unwrap();
+    modules.iter().zip(&allotments).map(|(bytes, allotment)| write_limits(bytes, allotment).unwrap()).collect()
+}
 
-#[test]
-fn limiting_memory_changes_nothing_else_of_a_module() {
-    for (text, maximum) in [
-        ("(module (memory 1))", Some(RUN_BYTES)),
-        ("(module (memory 1 2) (func (export \"f\")) (data (i32.const 0) \"abc\"))", Some(2 << 16)),
-        ("(module (import \"a\" \"b\" (func)) (memory (export \"m\") 3 5000) (func (export \"f\")))", Some(RUN_BYTES)),
-        ("(module (func (export \"f\")))", None),
-    ] {
-        let bytes = wat(text);
-        let confined = limit_memory(&bytes, RUN_BYTES).unwrap();
-        let (before, after) = (validate(&bytes), validate(&confined));
-        assert!(after.is_valid(), "{text}: {:?}", after.problem());
-        assert_eq!((before.imports, before.exports, before.functions), (after.imports, after.exports, after.functions));
-        assert_eq!(after.memories.first().and_then(|memory| memory.maximum), maximum, "{text}");
-        assert_eq!(limit_memory(&confined, RUN_BYTES), Ok(confined), "done once is done");
+/// What the memories and tables of modules may grow to together, in bytes and elements.
+fn maxima(modules: &[Vec<u8>]) -> (u64, u64) {
+    let mut sums = (0_u64, 0_u64);
+    for demand in modules.iter().map(|bytes| survey(bytes).unwrap()) {
+        let memories =
+            demand.memories.iter().map(|memory| memory.maximum.unwrap_or(u64::MAX).saturating_mul(memory.unit));
+        sums.0 = memories.fold(sums.0, u64::saturating_add);
+        let tables = demand.tables.iter().map(|table| table.maximum.unwrap_or(u64::MAX));
+        sums.1 = tables.fold(sums.1, u64::saturating_add);
     }
-    assert_eq!(limit_memory(&wat("(module (memory 17))"), RUN_BYTES), Err(MemoryLimitError::TooMuchMemory));
-    assert_eq!(limit_memory(&wat("(component)"), RUN_BYTES), Err(MemoryLimitError::Component));
-    assert_eq!(limit_memory(&wat("(module (type (array (mut i8))))"), RUN_BYTES), Err(MemoryLimitError::Collected));
+    sums
+}
+
+fn fixture(name: &str) -> Vec<u8> {
+    fixtures().into_iter().find(|(found, _)| found == name).unwrap().1
 }
 
 #[test]
-fn limiting_memory_of_random_modules_keeps_them_valid() {
+fn modules_that_ask_for_more_than_a_run_may_have_are_held_within_it() {
+    let (memories, growing) = (fixture("many_memories"), fixture("growing_table"));
+    for run in [vec![memories.clone()], vec![growing.clone()], vec![memories.clone(), growing, memories]] {
+        let (bytes, elements) = maxima(&run);
+        assert!(bytes > RUN_MEMORY_BYTES || elements > RUN_TABLE_ELEMENTS, "they declare more");
+        let run = confined(&run);
+        let (bytes, elements) = maxima(&run);
+        assert!(bytes <= RUN_MEMORY_BYTES && elements <= RUN_TABLE_ELEMENTS, "{bytes} bytes, {elements} elements");
+        assert!(run.iter().all(|bytes| validate(bytes).is_valid()));
+    }
+    let demand = survey(&fixture("many_tables")).unwrap();
+    assert_eq!(divide(&[demand]), Err(RunBudgetError::TooManyTableElements { found: 600_000_000 }));
+}
+
+#[test]
+fn limiting_a_module_changes_nothing_else_of_it() {
+    for (text, memories, tables) in [
+        ("(module (memory 1))", vec![1024], vec![]),
+        ("(module (memory 1 2) (func (export \"f\")) (data (i32.const 0) \"abc\"))", vec![2], vec![]),
+        (
+            "(module (import \"a\" \"b\" (func)) (memory (export \"m\") 3 5000) (func (export \"f\")))",
+            vec![1024],
+            vec![],
+        ),
+        ("(module (memory i64 1) (table i64 5 funcref) (func (export \"f\")))", vec![1024], vec![100_000]),
+        ("(module (table 2 9 funcref) (func $f (export \"f\")) (elem (i32.const 0) $f))", vec![], vec![9]),
+        ("(module (func $f (export \"f\")) (table 3 (ref func) (ref.func $f)))", vec![], vec![100_000]),
+        ("(module (import \"a\" \"m\" (memory 1)) (import \"a\" \"t\" (table 1 funcref)))", vec![], vec![]),
+        ("(module (func (export \"f\")))", vec![], vec![]),
+    ] {
+        let bytes = wat(text);
+        let limited = confined(std::slice::from_ref(&bytes)).remove(0);
+        let (before, after) = (validate(&bytes), validate(&limited));
+        assert!(after.is_valid(), "{text}: {:?}", after.problem());
+        assert_eq!((before.imports, before.exports, before.functions), (after.imports, after.exports, after.functions));
+        let demand = survey(&limited).unwrap();
+        let written = Allotment {
+            memories: demand.memories.iter().filter_map(|memory| memory.maximum).collect(),
+            tables: demand.tables.iter().filter_map(|table| table.maximum).collect(),
+        };
+        assert_eq!(written, Allotment { memories, tables }, "{text}");
+        assert_eq!(confined(std::slice::from_ref(&limited)), [limited], "done once is done");
+    }
+}
+
+#[test]
+fn modules_whose_memory_no_maximum_bounds_are_refused() {
+    for (text, error) in [
+        ("(component)", RunLimitError::Component),
+        ("(module (type (array (mut i8))))", RunLimitError::Collected),
+        ("(module (table 1 exnref))", RunLimitError::Exceptions),
+        ("(module (global (mut exnref) (ref.null exn)))", RunLimitError::Exceptions),
+        ("(module (tag (param exnref)))", RunLimitError::Exceptions),
+        ("(module (tag (param i32 i32 i32 i32 i32 i32 i32 i32 i32)))", RunLimitError::Exceptions),
+    ] {
+        assert_eq!(survey(&wat(text)), Err(error), "{text}");
+    }
+    // What compilers make of C++.
+    assert!(survey(&wat("(module (tag (param i32)) (func (local exnref)))")).is_ok());
+}
+
+#[test]
+fn limiting_random_modules_keeps_them_valid() {
     let mut rng = seeded();
-    let mut confined = 0;
+    let mut limited = 0;
     for _ in 0..200 {
         let mut noise = vec![0; 4_000];
         rng.fill_bytes(&mut noise);
@@ -216,13 +282,14 @@ fn limiting_memory_of_random_modules_keeps_them_valid() {
         if !validate(&bytes).is_valid() {
             continue;
         }
-        if let Ok(bounded) = limit_memory(&bytes, MODULE_MAX_MEMORY_BYTES) {
-            let report = validate(&bounded);
-            assert!(report.is_valid(), "{:?}", report.problem());
-            let own = report.memories.iter().filter(|memory| !memory.imported);
-            assert!(own.into_iter().all(|memory| memory.maximum.is_some_and(|most| most <= MODULE_MAX_MEMORY_BYTES)));
-            confined += 1;
-        }
+        let Ok(demand) = survey(&bytes) else { continue };
+        let Ok(allotments) = divide(&[demand]) else { continue };
+        let bounded = write_limits(&bytes, &allotments[0]).unwrap();
+        let report = validate(&bounded);
+        assert!(report.is_valid(), "{:?}", report.problem());
+        let (memory, elements) = maxima(&[bounded]);
+        assert!(memory <= RUN_MEMORY_BYTES && elements <= RUN_TABLE_ELEMENTS);
+        limited += 1;
     }
-    assert!(confined > 20, "{confined} modules were looked at");
+    assert!(limited > 20, "{limited} modules were looked at");
 }

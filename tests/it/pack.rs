@@ -79,6 +79,33 @@ fn page_contains_the_size_of_its_program() {
 }
 
 #[test]
+fn policy_stands_in_the_page_and_in_a_file_for_hosts() {
+    let folder = built_page();
+    let packed = pack(folder.path(), 5).unwrap();
+    let index = text(folder.path(), "index.html");
+    let meta = "<head>\n<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; script-src 'self' ";
+    assert!(index.contains(meta), "before all that it governs: {index}");
+    assert_eq!(index.matches("http-equiv").count(), 1);
+    assert!(!index.contains("frame-ancestors"), "no browser reads it there: {index}");
+
+    let headers = text(folder.path(), "_headers");
+    let policy = headers.strip_prefix("/*\n  content-security-policy: default-src 'none'; ").expect("for all paths");
+    for part in
+        ["frame-ancestors 'none'; ", "require-trusted-types-for 'script'; ", "\n  x-content-type-options: nosniff\n"]
+    {
+        assert!(policy.contains(part), "{headers}");
+    }
+    assert!(
+        headers.contains("\n/sandbox.js\n  content-security-policy: default-src 'none'; script-src 'wasm-unsafe-eval'")
+    );
+    assert!(packed.assets.iter().all(|asset| asset.path != "/_headers"), "it is for the host, not for the page");
+
+    let headless = built_page();
+    fs::write(headless.path().join("index.html"), INDEX.replace("<head>", "")).unwrap();
+    assert!(matches!(pack(headless.path(), 5), Err(PackError::NoPlace { what: "<head>", .. })));
+}
+
+#[test]
 fn packing_twice_changes_nothing() {
     let folder = built_page();
     let first = pack(folder.path(), 5).unwrap();

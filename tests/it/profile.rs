@@ -9,12 +9,14 @@ use gen_registry_api::*;
 use gen_registry_core::digest::hex;
 use gen_registry_core::keys::Did;
 use gen_registry_core::limits::BLOCK_MAX_BYTES;
+use gen_registry_core::picture::PICTURE_MAX_SIDE;
 use gen_registry_core::time::Timestamp;
 use gen_registry_node::store::memory::MemoryStore;
 use gen_registry_node::store::{StoreError, Table};
 use gen_registry_node::{Network, Node};
 
 use crate::support::network::numbered;
+use crate::support::pictures::png;
 use crate::support::profile::{PASSPHRASE, TestProfile};
 
 fn import(bytes: &[u8], passphrase: &str) -> Command {
@@ -133,18 +135,18 @@ fn number_of_usernames_is_limited() {
 fn profile_accepts_valid_fields_and_rejects_others() {
     let alice = TestProfile::new(1);
     alice.claim("alice");
-    let png = [b"\x89PNG\r\n\x1a\n".as_slice(), &[7; 100]].concat();
+    let picture = png(256, 256, &[7; 100]);
     let changes = ProfileChanges {
         display_name: Some("  Alice Smith ".into()),
         bio: Some("b".repeat(512)),
-        avatar: Some(png.clone().into()),
+        avatar: Some(picture.clone().into()),
         links: Some(vec!["https://example.org/a".into(), " ".into()]),
     };
     let me = alice.me(Command::UpdateProfile { changes });
     assert_eq!(me.profile.display_name.as_deref(), Some("Alice Smith"));
     assert_eq!(me.profile.links, ["https://example.org/a"]);
     let cid = me.profile.avatar.clone().unwrap();
-    let expected = Block { bytes: png, media_type: "image/png".into() };
+    let expected = Block { bytes: picture, media_type: "image/png".into() };
     assert_eq!(alice.ask(Command::Block { cid }), Ok(Answer::Block(Some(expected))));
     let refused = [
         (ProfileChanges { display_name: Some("d".repeat(65)), ..Default::default() }, FailureCode::ProfileInvalid),
@@ -159,10 +161,7 @@ fn profile_accepts_valid_fields_and_rejects_others() {
         ),
         (ProfileChanges { avatar: Some(b"<svg/>".to_vec().into()), ..Default::default() }, FailureCode::AvatarInvalid),
         (
-            ProfileChanges {
-                avatar: Some([b"\x89PNG\r\n\x1a\n".as_slice(), &[0; BLOCK_MAX_BYTES]].concat().into()),
-                ..Default::default()
-            },
+            ProfileChanges { avatar: Some(png(256, 256, &[0; BLOCK_MAX_BYTES]).into()), ..Default::default() },
             FailureCode::AvatarInvalid,
         ),
     ];
@@ -297,11 +296,23 @@ fn early_writes_of_a_restored_device_are_merged() {
 }
 
 #[test]
+fn pictures_of_too_many_pixels_are_refused_with_the_reason() {
+    let alice = TestProfile::new(1);
+    alice.claim("alice");
+    let changes = |avatar: Vec<u8>| ProfileChanges { avatar: Some(avatar.into()), ..Default::default() };
+    alice.me(Command::UpdateProfile { changes: changes(png(PICTURE_MAX_SIDE, PICTURE_MAX_SIDE, &[7; 100])) });
+    let large = png(30_000, 30_000, &[7; 100]);
+    let refused = alice.ask(Command::UpdateProfile { changes: changes(large) }).unwrap_err();
+    assert_eq!(refused.code, FailureCode::AvatarInvalid);
+    assert_eq!(refused.message, "The picture has 30000 by 30000 pixels.");
+}
+
+#[test]
 fn backup_restores_everything_or_changes_nothing() {
     let alice = TestProfile::new(1);
     alice.claim("alice");
-    let png = [b"\x89PNG\r\n\x1a\n".as_slice(), &[7; 50]].concat();
-    let changes = ProfileChanges { avatar: Some(png.into()), bio: Some("me".into()), ..Default::default() };
+    let picture = png(256, 256, &[7; 50]);
+    let changes = ProfileChanges { avatar: Some(picture.into()), bio: Some("me".into()), ..Default::default() };
     alice.me(Command::UpdateProfile { changes });
     assert_eq!(alice.code(Command::ExportBackup { passphrase: "short".into() }), FailureCode::WeakPassphrase);
     let file = alice.backup();

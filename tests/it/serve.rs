@@ -58,6 +58,9 @@ async fn every_answer_carries_the_security_headers() {
         assert!(policy.starts_with("default-src 'none';"), "{path}");
         assert!(policy.contains("script-src 'self' 'wasm-unsafe-eval';"), "{path}");
         assert!(!policy.contains("unsafe-inline"), "{path}");
+        assert!(policy.contains("frame-ancestors 'none';"), "{path}");
+        assert!(policy.contains("require-trusted-types-for 'script';"), "{path}");
+        assert_eq!(one(&response, "x-frame-options"), "DENY");
         assert!(
             policy.ends_with("; connect-src 'self' wss: ws:"),
             "{path}: the relays that a page knew stay reachable"
@@ -68,6 +71,13 @@ async fn every_answer_carries_the_security_headers() {
         assert_eq!(one(&response, "cross-origin-resource-policy"), "same-origin");
         assert!(one(&response, "permissions-policy").contains("camera=()"));
     }
+}
+
+#[tokio::test]
+async fn worker_for_modules_may_load_nothing() {
+    let policy = one(&ask("/sandbox.js", &[]).await, "content-security-policy").to_owned();
+    assert!(policy.starts_with("default-src 'none'; script-src 'wasm-unsafe-eval';"), "{policy}");
+    assert!(!policy.contains("-src 'self'"), "{policy}");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 //! - around it: `network`, `relay`, `relay_client` (a plain libp2p client), `memory_network`, `server` (the real program)
 //! - `addresses`: clients of several addresses on one machine
 //! - beside one: `neighbour`, which replicates and looks at every page before it admits it
-//! - what is said: `people` (facts), `modules` (files and drafts), `crowd` (ten thousand people); `liar`
+//! - what is said: `people` (facts), `modules` (files and drafts), `pictures`, `crowd` (ten thousand people); `liar`
 //! - for a page's store: `records`
 //! - many nodes on a simulated network: `simulator`, and `swarm` with its liars
 //! - `wait`: running a story and waiting in it; `pipe`: two ends of a stream; `verdicts`: what both platforms must decide
@@ -19,6 +19,7 @@ pub mod neighbour;
 pub mod network;
 pub mod node;
 pub mod people;
+pub mod pictures;
 pub mod pipe;
 pub mod profile;
 pub mod records;

@@ -18,8 +18,9 @@ use gen_registry_core::picture;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl ContentStore {
-    /// Returns a block by its CID, with the media type that its bytes show; fetches it if it is not stored. Returns
-    /// `None` if the text is no CID of a block, or if no peer sends it in time.
+    /// Returns a block by its CID, with the media type that its bytes show; fetches it if it is not stored. What a page
+    /// should not decode has none of a picture. Returns `None` if the text is no CID of a block, or if no peer sends it
+    /// in time.
     pub(crate) async fn block(&self, cid: &str) -> Result<Option<Block>, Failure> {
         let Ok(address) = cid.parse::<Cid>() else { return Ok(None) };
         let Some(block) = hash_in(&address) else { return Ok(None) };
@@ -32,8 +33,11 @@ impl ContentStore {
             None => self.fetch_picture(&address).await,
         };
         Ok(found.map(|bytes| {
-            let media_type = picture::media_type(&bytes).unwrap_or("application/octet-stream").to_owned();
-            Block { bytes, media_type }
+            let media_type = picture::media_type(&bytes).unwrap_or_else(|error| {
+                tracing::debug!(%cid, %error, "a block is not shown as a picture");
+                "application/octet-stream"
+            });
+            Block { bytes, media_type: media_type.to_owned() }
         }))
     }
 

@@ -1,5 +1,5 @@
-//! Calls a function of a module: collects the module and what it imports, limits their memory, matches the arguments,
-//! and has the platform run it in a sandbox.
+//! Calls a function of a module: collects the module and what it imports, divides the run's memory and tables among
+//! them, matches the arguments, and has the platform run it in a sandbox.
 //!
 //! A module is another person's code. It is validated again before each run, gets no imports but those of its
 //! dependencies, runs in a worker of its own without network and storage, and is stopped after a time limit.
@@ -9,11 +9,12 @@ use std::rc::Rc;
 use crate::context::Context;
 use crate::modules::catalog::ModuleCatalog;
 use crate::modules::errors;
-use crate::platform::sandbox::{Argument, RUN_MEMORY_BYTES, Run, RunError};
+use crate::platform::sandbox::{Argument, Run, RunError};
 use gen_registry_api::*;
 use gen_registry_core::jobs::{Job, JobOutput};
 use gen_registry_core::validation::Report;
-use gen_registry_core::validation::memory_limit::MemoryLimitError;
+use gen_registry_core::validation::run_budget::{Allotment, Demand, check_module_count, divide};
+use gen_registry_core::validation::run_limits::RunLimitError;
 
 /// The service that runs a module's function.
 pub(crate) struct Runner {
@@ -39,21 +40,24 @@ impl Runner {
         text_result: bool,
     ) -> Result<RunOutcome, Failure> {
         let (name, version) = self.catalog.version_here(name, version)?;
-        let mut modules = Vec::new();
+        let closure = self.catalog.closure(&name, &version)?;
+        check_module_count(closure.len()).map_err(|error| cannot_run(name.as_str(), &error))?;
+        let mut collected = Vec::new();
+        let mut demands = Vec::new();
         let mut report = None;
-        for (needed, counted) in self.catalog.closure(&name, &version)? {
+        for (needed, counted) in closure {
             let bytes = self.catalog.content.artifact_bytes(&counted.release.artifact).await?;
-            let job = Job::Confine { bytes, most: RUN_MEMORY_BYTES };
-            let Some(JobOutput::Confined(looked_at, confined)) = self.context.environment.run_job(job).await else {
-                return Err(errors::no_helper());
-            };
-            if let Some(problem) = looked_at.problem() {
-                return Err(errors::module_invalid(problem));
-            }
-            let confined = confined.map_err(|error| cannot_run(needed.as_str(), &error))?;
-            modules.push((needed.to_string(), confined.into_vec()));
+            let (looked_at, demand) = self.survey(needed.as_str(), bytes.clone()).await?;
+            collected.push((needed.to_string(), bytes));
+            demands.push(demand);
             // The called one is the last.
             report = Some(looked_at);
+        }
+        let allotments = divide(&demands).map_err(|error| cannot_run(name.as_str(), &error))?;
+        let mut modules = Vec::new();
+        for ((needed, bytes), allotment) in collected.into_iter().zip(allotments) {
+            let confined = self.confine(&needed, bytes, allotment).await?;
+            modules.push((needed, confined));
         }
         let (params, results) = report.as_ref().and_then(|report| signature(report, &function)).ok_or_else(|| {
             errors::run_failed(format!("{name} {version} offers no function {}.", errors::shortened(&function)))
@@ -67,6 +71,27 @@ impl Runner {
         })?;
         let values = kinds.into_iter().zip(returned.values).map(|(kind, value)| RunValue { kind, value }).collect();
         Ok(RunOutcome { values, text: returned.text, millis: returned.millis })
+    }
+
+    /// Validates a module and returns which memories and tables it defines.
+    async fn survey(&self, name: &str, bytes: Vec<u8>) -> Result<(Box<Report>, Demand), Failure> {
+        let Some(JobOutput::Surveyed(report, demand)) = self.context.environment.run_job(Job::Survey(bytes)).await
+        else {
+            return Err(errors::no_helper());
+        };
+        if let Some(problem) = report.problem() {
+            return Err(errors::module_invalid(problem));
+        }
+        Ok((report, demand.map_err(|error| cannot_run(name, &error))?))
+    }
+
+    /// Returns a module with its part of the run's budget written into it.
+    async fn confine(&self, name: &str, bytes: Vec<u8>, allotment: Allotment) -> Result<Vec<u8>, Failure> {
+        let job = Job::Confine { bytes, allotment };
+        let Some(JobOutput::Confined(confined)) = self.context.environment.run_job(job).await else {
+            return Err(errors::no_helper());
+        };
+        Ok(confined.map_err(|error: RunLimitError| cannot_run(name, &error))?.into_vec())
     }
 }
 
@@ -122,7 +147,7 @@ fn is_number(kind: &str, text: &str) -> bool {
     }
 }
 
-/// Words why a module's memory can't be limited.
-fn cannot_run(name: &str, error: &MemoryLimitError) -> Failure {
+/// Words why a module can't be run within the bounds.
+fn cannot_run(name: &str, error: &impl std::fmt::Display) -> Failure {
     errors::run_failed(format!("{name} can't be run here: {error}."))
 }

@@ -1,15 +1,13 @@
 //! Running another person's function: the call and its outcome, as data.
 //!
-//! The sandbox gives it no network, no storage and no clock, ends it after [`RUN_TIME`], and lets each of its memories
-//! grow to [`RUN_MEMORY_BYTES`]; `core::validation::memory_limit` writes that bound into the module before it comes
-//! here.
+//! The sandbox gives it no network, no storage and no clock, and ends it after [`RUN_TIME`]. What all its memories and
+//! tables may grow to together is divided by `core::validation::run_budget` and written into the modules before they
+//! come here.
 
 use std::time::Duration;
 
 /// A run that takes longer is ended, whatever it is doing.
 pub const RUN_TIME: Duration = Duration::from_secs(5);
-/// Bytes of each memory of a run.
-pub const RUN_MEMORY_BYTES: u64 = 64 * 1024 * 1024;
 /// A longer text as a result is cut.
 pub const RESULT_MAX_CHARS: usize = 1024 * 1024;
 

@@ -140,7 +140,7 @@ export interface GenRegistry {
   listInstalled(): Promise<InstalledModule[]>;
   readModule(name: string, version: string): Promise<Uint8Array>;
   inspectModule(name: string, version: string): Promise<Report>;
-  /** In a sandbox: 5 s, 64 MiB, no network. A string stands for two `i32`: where it was written, and its length. */
+  /** In a sandbox: 5 s, 64 MiB for all modules together, no network. A string stands for two `i32`: where it was written, and its length. */
   runExport(
     name: string, version: string | null, function_: string, args: (number | bigint | string)[],
     options?: { textResult?: boolean },
