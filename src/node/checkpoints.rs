@@ -18,6 +18,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures::channel::mpsc;
+use futures::future::{self, join};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, select};
 use futures_timer::Delay;
@@ -43,8 +44,8 @@ pub(crate) struct Checkpoints {
     context: Rc<Context>,
     registry: Rc<Registry>,
     content: Rc<ContentStore>,
-    /// Wakes the task, once it runs.
-    wake: RefCell<Option<mpsc::Sender<()>>>,
+    /// Wakes the two halves of the task, once it runs: fetching, and writing again.
+    wake: RefCell<Option<[mpsc::Sender<()>; 2]>>,
 }
 
 impl RegistryObserver for Checkpoints {
@@ -68,30 +69,46 @@ impl Checkpoints {
     }
 
     fn wake(&self) {
-        if let Some(wake) = &mut *self.wake.borrow_mut() {
-            // Full: the task is awake already.
-            wake.try_send(()).ok();
+        for half in self.wake.borrow_mut().iter_mut().flatten() {
+            // Full: it is awake already.
+            half.try_send(()).ok();
         }
     }
 
     /// Completes documents for as long as the node is part of its network. Never returns.
+    ///
+    /// The halves run beside each other: a fetch that holds the write lock goes on while the other half waits for the lock.
     pub(crate) async fn run(self: Rc<Self>) {
-        let (wake, mut woken) = mpsc::channel(0);
-        *self.wake.borrow_mut() = Some(wake);
-        let this = &*self;
+        let ((fetch, fetch_woken), (write, write_woken)) = (mpsc::channel(0), mpsc::channel(0));
+        *self.wake.borrow_mut() = Some([fetch, write]);
+        join(self.fetch_missing(fetch_woken), self.write_lost(write_woken)).await;
+    }
+
+    /// Writes again what another device's checkpoint left out, whenever the own document may show that.
+    async fn write_lost(&self, mut woken: mpsc::Receiver<()>) {
+        loop {
+            if let Err(failure) = self.registry.write_lost().await {
+                tracing::warn!(code = ?failure.code, "what another device's checkpoint left out is not written again yet");
+            }
+            future::select(woken.next(), Delay::new(RETRY_EVERY)).await;
+        }
+    }
+
+    /// Fetches the data that is missing. Awaits nothing but its fetches: each may hold the write lock.
+    async fn fetch_missing(&self, mut woken: mpsc::Receiver<()>) {
         let mut queue = FetchQueue::default();
         let mut fetches = FuturesUnordered::new();
         let mut retry = Delay::new(RETRY_EVERY).fuse();
         loop {
-            if let Err(failure) = this.registry.write_lost().await {
-                tracing::warn!(code = ?failure.code, "what another device's checkpoint left out is not written again yet");
-            }
-            for (did, data) in queue.start(this.missing()) {
-                fetches.push(async move { (did, this.complete(did, &data).await) }.boxed_local());
+            for (did, data) in queue.start(self.missing()) {
+                fetches.push(async move { (did, self.complete(did, &data).await) }.boxed_local());
             }
             select! {
-                // One of them may be the own document, which now shows what was left out.
-                (did, is_complete) = fetches.select_next_some() => queue.finish(&did, is_complete),
+                (did, is_complete) = fetches.select_next_some() => {
+                    queue.finish(&did, is_complete);
+                    // It may be the own document, which now shows what was left out.
+                    self.wake();
+                }
                 _ = woken.next() => {}
                 () = retry => {
                     queue.repeat();
