@@ -1,11 +1,15 @@
 //! Documents that last: profiles that are edited more often than a log may hold, seen from peers that were there all the
 //! time, that were away, and that come late.
 
+use std::rc::Rc;
+use std::time::Duration;
+
 use gen_registry_api::*;
 use gen_registry_node::store::{Store, Table};
 
-use crate::support::node::TestNode;
+use crate::support::node::{NodeOn, TestNode, WatchedNode};
 use crate::support::relay::{network, relay};
+use crate::support::store::WatchedStore;
 use crate::support::wait::{eventually, in_one_thread};
 
 /// More than two checkpoints' worth of edits.
@@ -13,7 +17,7 @@ const MANY: usize = 850;
 /// The entries that a log may have since the checkpoint before the last one.
 const KEPT_MAX: usize = 700;
 
-impl TestNode {
+impl<S: Store + 'static> NodeOn<S> {
     async fn update(&self, changes: ProfileChanges) {
         self.node.handle(Command::UpdateProfile { changes }).await.unwrap();
     }
@@ -43,6 +47,26 @@ impl TestNode {
     async fn count(&self, table: Table) -> usize {
         self.store.scan(table, "", None, 10_000).await.unwrap().len()
     }
+}
+
+/// The data of a checkpoint arrives while the entries of its log are still being written.
+#[test]
+fn slow_disk_holds_up_neither_the_document_nor_own_writes() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let network = network(&relay);
+        let alice = TestNode::join(network.clone()).await;
+        alice.claim("alice_smith").await.unwrap();
+        let did = alice.did().await;
+        alice.write_bios(1..=520).await;
+        assert!(alice.count(Table::Blocks).await > 0, "there is a checkpoint");
+        let disk = Rc::new(WatchedStore::default());
+        disk.commit_takes.set(Duration::from_millis(40));
+        let carol = WatchedNode::join_with(disk, network).await;
+        carol.sees_bio(&did, "edit 520").await;
+        carol.claim("carol").await.unwrap();
+        assert_eq!(carol.network().await.rejections, []);
+    });
 }
 
 #[test]

@@ -20,6 +20,8 @@ pub struct WatchedStore {
     /// Bytes that fit.
     pub room: Cell<Option<usize>>,
     pub used: RefCell<BTreeMap<(Table, String), usize>>,
+    /// How long each write takes, as on a slow disk.
+    pub commit_takes: Cell<Duration>,
     /// When each batch was committed, and the tables it wrote to.
     pub commits: RefCell<Vec<(Instant, BTreeSet<Table>)>>,
 }
@@ -77,6 +79,12 @@ impl Store for WatchedStore {
         }
         *self.used.borrow_mut() = used;
         self.commits.borrow_mut().push((Instant::now(), batch.iter().map(Write::table).collect()));
-        self.inner.commit(batch, durability)
+        Box::pin(async move {
+            let takes = self.commit_takes.get();
+            if !takes.is_zero() {
+                tokio::time::sleep(takes).await;
+            }
+            self.inner.commit(batch, durability).await
+        })
     }
 }
