@@ -36,8 +36,8 @@ test("strangers go where the person wants none, and come back with the first pee
   await page.getByText("There is room for everybody so far.").waitFor();
   const again = await startUser(t, server, { profile: other.browser.profile });
   await eventually("everybody is back", async () => (await total()) === PEOPLE + 1);
-  for (const { page } of [{ page }, again]) {
-    assert.deepEqual((await apiValue(page, "getNetwork")).rejections, [], "nobody broke a rule");
+  for (const one of [page, again.page]) {
+    assert.deepEqual((await apiValue(one, "getNetwork")).rejections, [], "nobody broke a rule");
   }
   browser.assertQuiet();
 });
