@@ -97,8 +97,8 @@ pub enum Command {
     ForgetIdentity { confirm: String },
     /// Store and network as they are now. Answer: [`Answer::Status`].
     Status,
-    /// Keeps at most so many strangers: people with whom this person has nothing to do. Whoever is beyond is forgotten, and
-    /// found again when looked up. Answer: [`Answer::Status`].
+    /// Sets how many strangers are kept at most: people whom this person does not follow, trust, use modules of or meet in
+    /// channels. Others are evicted; a look-up finds them again. Answer: [`Answer::Status`].
     KeepStrangers { most: u32 },
     /// Peers, relays and what they did. Answer: [`Answer::Network`].
     Network,

@@ -11,8 +11,8 @@
 //!   phone revoked     number 1    DeviceRevoke {phone}, then ListKeys {1, key 1 sealed to the tablet}
 //! ```
 //!
-//! Two devices may revoke one each at the same time, and each hands key 1 to the device that the other one revoked. Once
-//! both are known the number is 2, which nobody was handed: whoever has the identity key hands it out then.
+//! Two devices may each revoke another device at the same time, and each hands key 1 to the device that the other one
+//! revoked. When both revocations are known, the number is 2. A device with the identity key then hands out key 2.
 //!
 //! Sealing is HPKE (RFC 9180), base mode: DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, ChaCha20-Poly1305. What proves whose
 //! key it is is the signature of the statement that carries it.

@@ -1,8 +1,8 @@
 //! What a picture is, from its headers: its kind, its size in pixels, and that it is a still one. No picture is decoded.
 //!
-//! A file of 256 KiB can name billions of pixels, or thousands of frames, and a browser that shows it makes room for all
-//! of them. So whoever publishes a picture and whoever shows one read its headers first. They are read as strictly as
-//! any browser's decoder reads them: a file of which the two could read different sizes is no picture.
+//! A file of 256 KiB can declare billions of pixels, or thousands of frames, and a browser that shows it allocates memory
+//! for all of them. So the headers are read before a picture is published and before it is shown, as strictly as any
+//! browser's decoder reads them: a file that two decoders could read with different sizes is rejected.
 
 mod headers;
 

@@ -33,9 +33,22 @@ impl Default for Retention {
 }
 
 impl Retention {
-    /// Keeps strangers of a range, and these identities wherever they are: the first [`WANTED_MAX`].
-    pub fn new(range: RingRange, wanted: impl IntoIterator<Item = Did>) -> Self {
-        Self { range, wanted: wanted.into_iter().take(WANTED_MAX).collect() }
+    /// Keeps strangers of a range, and these identities wherever they are: the first [`WANTED_MAX`] in the given order, so
+    /// whom others could add in any number comes last.
+    pub fn new(range: RingRange, in_order: impl IntoIterator<Item = Did>) -> Self {
+        let mut wanted = BTreeSet::new();
+        for did in in_order {
+            if wanted.len() == WANTED_MAX {
+                break;
+            }
+            wanted.insert(did);
+        }
+        Self { range, wanted }
+    }
+
+    /// The same with another range.
+    pub fn with_range(self, range: RingRange) -> Self {
+        Self { range, ..self }
     }
 
     /// The range of which every identity is kept.
@@ -58,4 +71,27 @@ impl Retention {
         let is_compared = move |did: &Did| compared.is_some_and(|range| range.contains(place_of(did)));
         self.wanted.iter().filter(move |did| !is_compared(did))
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::digest::Digest;
+
+    /// Anybody can write in a channel, under any number of identities.
+    #[test]
+    fn who_comes_first_is_wanted_however_many_follow() {
+        let did = |nth: usize| Did::from_digest(Digest::of(&nth.to_be_bytes()));
+        let elsewhere = |did: Did| RingRange::around(!place_of(&did), BITS);
+        let crowd = || (1..=2 * WANTED_MAX).map(did);
+        let own = did(0);
+        let retention = Retention::new(elsewhere(own), [own].into_iter().chain(crowd()));
+        assert!(retention.keeps(&own));
+        assert_eq!(crowd().filter(|did| retention.is_wanted(did)).count(), WANTED_MAX - 1);
+        // The same people more than once take one place each.
+        let twice = Retention::new(elsewhere(own), (1..WANTED_MAX).chain(1..WANTED_MAX).map(did).chain([own]));
+        assert!(twice.is_wanted(&own));
+    }
+
+    const BITS: u8 = 20;
 }

@@ -132,7 +132,7 @@ impl Retainer {
 
     /// Returns how many strangers are kept at the most, and of how many one.
     pub(crate) fn quota(&self) -> StrangersQuota {
-        StrangersQuota { most: self.most(), share: 1 << self.range.get().bits }
+        StrangersQuota { most: self.most(), share: 1 << self.range().bits() }
     }
 
     fn most(&self) -> usize {
@@ -165,12 +165,12 @@ impl Retainer {
     pub(crate) async fn review(&self) -> Result<(), Failure> {
         let outside = {
             let _one_at_a_time = self.registry.begin_write().await;
-            let wanted = self.wanted();
-            let record = self.fitting_range(&wanted);
+            let retention = Retention::new(self.range(), self.wanted());
+            let record = self.fitting_range(&retention);
             if record.bits != self.range.get().bits {
                 self.store(record).await?;
             }
-            let retention = Retention::new(record.range(), wanted);
+            let retention = retention.with_range(record.range());
             let mut read_model = self.registry.read_model_mut();
             let registry = read_model.registry_mut();
             let is_unchanged = *registry.retention() == retention;
@@ -191,12 +191,12 @@ impl Retainer {
 
     /// The range of now, or half of it as often as there is no room for the strangers in it; or twice of it after a while
     /// with few.
-    fn fitting_range(&self, wanted: &BTreeSet<Did>) -> RangeRecord {
+    fn fitting_range(&self, retention: &Retention) -> RangeRecord {
         let (now, most) = (self.context.now(), self.most());
         let read_model = self.registry.read_model();
         let strangers: Vec<u64> = {
             let identities = read_model.registry().identities();
-            identities.filter(|did| !wanted.contains(*did)).map(place_of).collect()
+            identities.filter(|did| !retention.is_wanted(did)).map(place_of).collect()
         };
         let count = |record: &RangeRecord| {
             let range = record.range();
@@ -240,8 +240,9 @@ impl Retainer {
         Ok(())
     }
 
-    /// Everybody whom the person has to do with.
-    fn wanted(&self) -> BTreeSet<Did> {
+    /// Everybody whom the person has to do with: the own identity first, then those whom the person chose, and last those
+    /// who came to the person by themselves. There is room for so many only.
+    fn wanted(&self) -> Vec<Did> {
         let (read_model, installed, lists) =
             (self.registry.read_model(), self.installations.all(), self.decisions.lists());
         let registry = read_model.registry();
@@ -257,7 +258,7 @@ impl Retainer {
         let channels = self.channels.state();
         let of_channels =
             channels.joined.values().flat_map(|joined| joined.log.messages().map(|(place, _)| place.author));
-        let mut wanted: BTreeSet<Did> = self.keys.identity().into_iter().collect();
+        let mut wanted: Vec<Did> = self.keys.identity().into_iter().collect();
         wanted.extend(people);
         wanted.extend(modules.iter().filter_map(holder));
         wanted.extend(installed.keys().filter_map(holder));

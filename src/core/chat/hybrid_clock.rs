@@ -9,8 +9,9 @@
 //! | posts | 10.2 s | `(10.5, 1)` |
 //! | posts | 10.7 s | `(10.7, 0)`: the wall clock has caught up |
 //!
-//! Nobody draws it far: a received date counts as at most [`DRAWN_MAX`] ahead of the own clock. Else one message dated five
-//! minutes ahead, again each minute, would make everybody's messages so, and those whose clocks are behind refuse them.
+//! A received date advances the clock to at most [`DRAWN_MAX`] ahead of the wall clock. Otherwise one message dated five
+//! minutes ahead, repeated each minute, would date all later messages ahead as well, and devices with a slow clock would
+//! reject them.
 
 use std::time::Duration;
 

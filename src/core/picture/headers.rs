@@ -170,7 +170,7 @@ pub(super) fn webp(bytes: &[u8]) -> Option<Headers> {
             b"VP8L" if picture.is_none() => picture = Some(webp_lossless(&mut data)?),
             b"VP8X" | b"VP8 " | b"VP8L" => return None,
             b"ANIM" | b"ANMF" => canvas.as_mut()?.animated = true,
-            // Metadata stands beside a canvas only.
+            // Metadata chunks are valid only in the extended format, which has a canvas.
             _ if canvas.is_none() && picture.is_none() => return None,
             _ => {}
         }

@@ -67,7 +67,7 @@ impl Registry {
                 evicted.paths.extend(removed.1.into_iter().map(|set| (*entry, set)));
             }
         }
-        evicted.holders = self.forget_holders(&gone);
+        evicted.holders = self.forget_holders(&gone.difference(&stays).copied().collect());
         for StandingEntry { opening, entry, receipts, paths } in evicted.stays.clone() {
             let admitted = self.admit_alone(&opening, &entry, receipts, paths);
             debug_assert!(admitted.is_ok(), "it was admitted before");

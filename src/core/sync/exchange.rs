@@ -518,13 +518,17 @@ impl Exchange {
         is_allowed
     }
 
-    /// Drops the details of an identity of which nothing more is fetched, and counts it if it came on credit and nothing
-    /// of it is confirmed.
+    /// Drops the details of an identity of which nothing more is fetched. It is counted if it came on credit and nothing of
+    /// it is confirmed; and not if nothing of it came: naming identities that do not exist costs a peer nothing.
     fn close_pending(&mut self, did: &Did, registry: &Registry, now: Timestamp) {
         self.drop_pending(did);
-        if self.admitted.remove(did) == Some(Admission::OnCredit) && !registry.has_confirmed_claim(did) {
-            self.is_credible = false;
-            self.newcomers.borrow_mut().draw(now);
+        match self.admitted.remove(did) {
+            Some(Admission::OnCredit) if !registry.has_confirmed_claim(did) => {
+                self.is_credible = false;
+                self.newcomers.borrow_mut().draw(now);
+            }
+            Some(Admission::Counted) if registry.inception(did).is_none() => self.newcomers.borrow_mut().give_back(),
+            _ => {}
         }
     }
 

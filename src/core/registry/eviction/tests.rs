@@ -80,6 +80,23 @@ fn evicting_an_earlier_holder_leaves_the_holder_hers() {
     assert_eq!(world.registry.summaries(), whole);
 }
 
+/// A thief has the witness's key, and the earlier holder was evicted.
+#[test]
+fn what_was_known_of_an_earlier_holder_stays_known() {
+    let mut world = World::new();
+    let (bob, alice, _) = world.roses();
+    world.registry.settle_holders();
+    world.registry.settle_holders();
+    for _ in 0..2 {
+        world.registry.evict(&bob, &|did| *did == alice);
+    }
+    let (_, mut thief) = world.person(9);
+    world.add(&thief.clone(), &thief.claim("rose", None), true);
+    let rose = world.registry.name(&username("rose"));
+    assert!(!rose.contested.is_empty(), "there is a rival for the first place");
+    assert_eq!(rose.holder().map(|held| held.holder), Some(alice));
+}
+
 #[test]
 fn of_somebody_nobody_depends_on_nothing_stays() {
     let mut world = World::new();

@@ -90,6 +90,11 @@ impl Newcomers {
     pub(in crate::sync) fn draw(&mut self, now: Timestamp) -> bool {
         self.0.draw(1, now)
     }
+
+    /// Takes back that one was counted: it did not come.
+    pub(in crate::sync) fn give_back(&mut self) {
+        self.0.give_back(1);
+    }
 }
 
 /// All buckets of one peer.

@@ -568,6 +568,40 @@ fn wanted_people_need_no_allowance() {
     assert_eq!(small.registry.identities().copied().collect::<Vec<_>>(), [wanted]);
 }
 
+/// A peer that offers people of whom it has nothing.
+#[test]
+fn people_who_do_not_come_use_up_no_allowance() {
+    let (history, keys) = network(1, 1);
+    let (mut node, crowd) = (Replica::new(history.clone()), crowd(&history, &keys, 300, false));
+    let allowance = Rc::new(RefCell::new(Newcomers::new(300, 0)));
+    let mut exchange = Exchange::new(true, allowance.clone());
+    let mut inputs = VecDeque::from([Input::Message(Message::Hello(hello(&node.registry)).encode())]);
+    let dids: Vec<Did> = crowd.registry.identities().copied().collect();
+    for dids in dids.chunks(WANT_MAX) {
+        let details = dids.iter().map(|did| crowd.registry.detail_of(did).expect("it is there")).collect();
+        inputs.push_back(Input::Message(Message::Details { details, is_last: false }.encode()));
+    }
+    let mut asked = 0;
+    while let Some(input) = inputs.pop_front() {
+        for output in exchange.handle(input, &node.registry, BEGIN) {
+            match output {
+                Output::Send(Message::Need { ticket, asks }) => {
+                    asked += asks.len();
+                    inputs.push_front(Input::Message(Message::Pieces { ticket, pieces: vec![] }.encode()));
+                }
+                Output::Admit(pieces) => {
+                    inputs.push_front(Input::Admitted(admit(&mut node.registry, &pieces, |_| Some(0))));
+                }
+                _ => {}
+            }
+        }
+    }
+    assert!(asked >= 300 && node.registry.identity_count() == 0, "all were asked for, and nobody came");
+    let mut honest = crowd;
+    assert_eq!(take_in(&mut node, &mut honest, &allowance), []);
+    assert_eq!(node.registry.identity_count(), 300);
+}
+
 /// A peer that calls everybody confirmed, and has no receipt to show.
 #[test]
 fn who_is_falsely_called_confirmed_comes_once_in_a_page() {
