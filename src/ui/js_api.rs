@@ -90,12 +90,12 @@ impl GenRegistry {
         self.client.clone().who_am_i().await.map(drop).map_err(to_error)
     }
 
-    /// Returns this profile.
     /// A sentence for a reason that an answer holds as a code.
     pub fn explain(&self, reason: JsValue) -> Result<String, JsValue> {
         serde_wasm_bindgen::from_value(reason).map(explain).map_err(|error| to_error(bad_argument(&error)))
     }
 
+    /// Returns this profile.
     pub async fn whoami(&self) -> Result<JsValue, JsValue> {
         to_js(&self.client.clone().who_am_i().await.map_err(to_error)?)
     }

@@ -270,7 +270,7 @@ export async function startUser(t, server, { username, path = "/", script, ...op
 /** Waits until the program runs and has opened its store. */
 export async function eventuallyReady(page) {
   await page.waitForFunction(() => typeof globalThis.genRegistry?.ready === "function");
-  await page.evaluate(() => globalThis.genRegistry.ready());
+  await apiValue(page, "ready");
   await page.locator("#boot").waitFor({ state: "detached" });
 }
 
@@ -308,18 +308,40 @@ export async function eventuallyConfirmed(page, text) {
   await page.getByTestId("toast").filter({ hasText: text }).first().waitFor();
 }
 
-/** Calls the JavaScript API; a refusal comes back as `{ code, message }`. */
-export function api(page, method, ...values) {
-  return page.evaluate(
-    async ([method, values]) => {
-      try {
-        return { value: await globalThis.genRegistry[method](...values) };
-      } catch (error) {
-        return { code: error.code, message: error.message };
-      }
-    },
-    [method, values],
-  );
+/** What Chromium's inspector says of a promise that it can't wait for any more. */
+const LOST_PROMISE = /promise was garbage collected/;
+/** So many outcomes are kept in a page. */
+const OUTCOMES_KEPT = 16;
+let calls = 0;
+
+/**
+ * Calls the JavaScript API; a refusal comes back as `{ code, message }`. Chromium 148 sometimes loses the promise of a call
+ * when it collects garbage in a page that starts, though the call goes on (seen with `ready`, which resolved). The page
+ * keeps the outcomes of its last calls, and such a call's is read there.
+ */
+export async function api(page, method, ...values) {
+  const call = calls++;
+  try {
+    return await page.evaluate(
+      async ([call, most, method, values]) => {
+        const outcomes = (globalThis.outcomesOfCalls ??= new Map());
+        const keep = (outcome) => {
+          outcomes.set(call, outcome);
+          if (outcomes.size > most) outcomes.delete(outcomes.keys().next().value);
+          return outcome;
+        };
+        try {
+          return keep({ value: await globalThis.genRegistry[method](...values) });
+        } catch (error) {
+          return keep({ code: error.code, message: error.message });
+        }
+      },
+      [call, OUTCOMES_KEPT, method, values],
+    );
+  } catch (error) {
+    if (!LOST_PROMISE.test(error.message)) throw error;
+    return eventually(`${method} ends`, () => page.evaluate((call) => globalThis.outcomesOfCalls?.get(call), call));
+  }
 }
 
 export async function apiValue(page, method, ...values) {
