@@ -211,6 +211,11 @@ impl Registry {
         self.opening_entries.get(opening).copied()
     }
 
+    /// The entries that an identity's openings came in.
+    pub fn opening_entries_of(&self, did: &Did) -> impl Iterator<Item = &EntryId> {
+        self.authorities.get(did).into_iter().flatten().filter_map(|opening| self.opening_entries.get(opening))
+    }
+
     /// The proof of the lowest place of a log that was signed twice.
     pub fn fork_of(&self, log: &LogId) -> Option<&ForkProof> {
         self.forks.get(log)
@@ -349,8 +354,11 @@ impl Registry {
 
     /// Why an entry has no effect, or the fact that it is.
     pub fn effect(&self, entry: &Entry) -> Option<Result<Fact, NoEffect>> {
-        let opening = self.opening(&entry.header().log)?;
-        let verify = if self.is_restoring { Verify::Before } else { Verify::Now };
+        let log = &entry.header().log;
+        let opening = self.opening(log)?;
+        // The entry that an opening came in was verified when it was added.
+        let was_verified = self.is_restoring || self.opening_entry(&log.opening) == Some(entry.id());
+        let verify = if was_verified { Verify::Before } else { Verify::Now };
         Some(Fact::read(&self.topic(), entry, opening, verify))
     }
 

@@ -7,8 +7,10 @@
 //!   documents      of identities whose changes logs went on, or ended: built again as far as it is needed
 //!   commit         entries, receipts, proofs and records in one batch
 //!   update         what is shown
-//!   pause          other writes, and the page, come between two pages
+//!   pause          other writes come between two pages
 //! ```
+//!
+//! The first two steps are done in time slices, between which the page draws.
 //!
 //! A bad piece harms no other. A piece that waits for something else is not stored; its peer sends it again.
 //!
@@ -25,13 +27,17 @@ use crate::errors;
 use crate::key_store::KeyStore;
 use crate::registry::{Changed, Registry, person_write};
 use crate::store::{Batch, Durability};
+use crate::time_slice::TimeSlice;
 use gen_registry_api::Failure;
-use gen_registry_core::document::count_operations;
+use gen_registry_core::document::{Document, count_operations};
 use gen_registry_core::keys::Did;
 use gen_registry_core::log::{Entry, Opening};
 use gen_registry_core::network::SignedSetChange;
 use gen_registry_core::sync::exchange::wire::Piece;
 use gen_registry_core::sync::exchange::{self, Outcome};
+
+/// Pieces between two looks at the clock: their signatures take 4 ms in the slowest of browsers.
+const PIECES_AT_ONCE: usize = 8;
 
 /// What became of pieces that arrived from elsewhere.
 #[derive(Debug, Default)]
@@ -74,7 +80,7 @@ impl Admission {
         pieces: Vec<Piece>,
         durability: Durability,
     ) -> Result<AdmissionReport, Failure> {
-        let outcome = exchange::admit(self.registry.read_model_mut().registry_mut(), &pieces, operations_of);
+        let outcome = self.admit_pieces(&pieces).await;
         let mut report = AdmissionReport { outcome, ..AdmissionReport::default() };
         if !report.outcome.has_news {
             return Ok(report);
@@ -93,8 +99,11 @@ impl Admission {
         batch.extend(self.evidence_writes(&report.outcome));
         let generation = self.registry.cache().generation();
         let mut documents = Vec::new();
+        let mut time_slice = TimeSlice::begin(&*self.context.environment);
+        let kept = self.kept_by_identity(&report.outcome);
         for did in self.with_documents(&report.outcome) {
-            let document = self.rebuild_document(&did, &report.outcome.kept).await?;
+            let document = self.rebuild_document(&did, kept.get(&did).map_or(&[], Vec::as_slice)).await?;
+            time_slice.yield_if_spent().await;
             let record = self.registry.person_record(did, &document);
             batch.push(person_write(&record));
             changed.records.push(record);
@@ -111,6 +120,17 @@ impl Admission {
         }
         self.registry.update(changed);
         Ok(report)
+    }
+
+    /// Admits pieces to the read model, in time slices.
+    async fn admit_pieces(&self, pieces: &[Piece]) -> Outcome {
+        let mut outcome = Outcome::default();
+        let mut time_slice = TimeSlice::begin(&*self.context.environment);
+        for some in pieces.chunks(PIECES_AT_ONCE) {
+            outcome.append(exchange::admit(self.registry.read_model_mut().registry_mut(), some, operations_of));
+            time_slice.yield_if_spent().await;
+        }
+        outcome
     }
 
     /// Follows changes of the witness set that a peer or server brought, and stores them. Returns whether all were good.
@@ -213,19 +233,27 @@ impl Admission {
         dids
     }
 
-    /// Returns an identity's document with the entries that were kept just now, and without those that are out of effect.
-    async fn rebuild_document(
-        &self,
-        did: &Did,
-        kept: &[Entry],
-    ) -> Result<gen_registry_core::document::Document, Failure> {
-        let mut document = self.registry.document(did).await.map_err(errors::store_failed)?;
+    /// The entries that were kept, by their identities.
+    fn kept_by_identity<'a>(&self, outcome: &'a Outcome) -> BTreeMap<Did, Vec<&'a Entry>> {
+        let mut kept: BTreeMap<Did, Vec<&Entry>> = BTreeMap::new();
+        for entry in &outcome.kept {
+            if let Some(did) = self.did_of(entry) {
+                kept.entry(did).or_default().push(entry);
+            }
+        }
+        kept
+    }
+
+    /// Returns an identity's document with its entries that were kept just now, and without those that are out of effect.
+    async fn rebuild_document(&self, did: &Did, kept: &[&Entry]) -> Result<Document, Failure> {
+        let mut document = match self.is_new(did, kept) {
+            true => Document::default(),
+            false => self.registry.document(did).await.map_err(errors::store_failed)?,
+        };
         let mut bodies: Vec<ChangeBody> = Vec::new();
         for entry in kept.iter().filter(|entry| !entry.header().log.are_facts()) {
-            if self.did_of(entry) == Some(*did) {
-                let body = documents::with_data(&self.context, *entry.signed_header(), entry.body().to_vec());
-                bodies.push(body.await.map_err(errors::store_failed)?);
-            }
+            let body = documents::with_data(&self.context, *entry.signed_header(), entry.body().to_vec());
+            bodies.push(body.await.map_err(errors::store_failed)?);
         }
         let read_model = self.registry.read_model();
         let registry = read_model.registry();
@@ -234,6 +262,13 @@ impl Admission {
         }
         document.retain(|entry| registry.is_in_effect(entry));
         Ok(document)
+    }
+
+    /// Whether nothing of an identity was here before these entries, so that nothing of it is stored.
+    fn is_new(&self, did: &Did, kept: &[&Entry]) -> bool {
+        let read_model = self.registry.read_model();
+        let mut openings = read_model.registry().opening_entries_of(did);
+        openings.all(|opening| kept.iter().any(|entry| entry.id() == *opening))
     }
 }
 

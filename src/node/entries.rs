@@ -12,7 +12,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::store::records::{Damaged, Records, put};
+use crate::store::records::{Damaged, Records, StoredRecord, put};
 use crate::store::{StoreError, Table, Write};
 use gen_registry_core::canonical::{DecodeError, Decoder, Encoder};
 use gen_registry_core::digest::{Digest, bytes_from_hex, hex};
@@ -159,13 +159,13 @@ pub(crate) fn entry_of_key(key: &str) -> Option<EntryId> {
     Some(EntryId::from_digest(Digest::from_bytes(bytes)))
 }
 
-/// Reads one body of a changes log.
-pub(crate) async fn read_body(
+/// Reads bodies of changes logs, in the order of their headers.
+pub(crate) async fn read_bodies_of(
     records: &Records,
-    did: &Did,
-    header: &SignedHeader,
-) -> Result<crate::store::records::StoredRecord<serde_bytes::ByteBuf>, StoreError> {
-    records.get(Table::Changes, &entry_key(did, header)).await
+    headers: &[(Did, SignedHeader)],
+) -> Result<Vec<StoredRecord<serde_bytes::ByteBuf>>, StoreError> {
+    let keys: Vec<String> = headers.iter().map(|(did, header)| entry_key(did, header)).collect();
+    records.get_many(Table::Changes, &keys).await
 }
 
 /// Reads the registry as it was. What is damaged is left out and returned apart.

@@ -43,7 +43,7 @@ use gen_registry_core::artifact::Artifact;
 use gen_registry_core::digest::{Digest, bytes_from_hex, cid_of, hex};
 use gen_registry_core::document::{Document, ModuleAnnotations, ProfileFields};
 use gen_registry_core::keys::{Did, PublicKey, SecretKey};
-use gen_registry_core::log::{Chain, End, Entry, Opening};
+use gen_registry_core::log::{Chain, End, Entry, Opening, SignedHeader};
 use gen_registry_core::name::ModuleName;
 use gen_registry_core::network::NetworkHistory;
 use gen_registry_core::read_model::{PersonRecord, ReadModel};
@@ -54,6 +54,9 @@ use gen_registry_core::sync::exchange::wire::{PAGE_MAX_BYTES, Piece};
 use gen_registry_core::sync::exchange::{Part, plan_answer};
 pub(crate) use update::Changed;
 pub(crate) use write::Draft;
+
+/// Parts of an answer that are loaded at once: some 40 KiB, a sixth of a page.
+const PARTS_AT_ONCE: usize = 128;
 
 /// Receives the identity of every own change once it is stored.
 pub type Announcer = Rc<dyn Fn(&Did)>;
@@ -86,6 +89,13 @@ pub(crate) struct Registry {
     announcer: RefCell<Option<Announcer>>,
     /// Weak: observers hold the registry.
     observers: RefCell<Vec<Weak<dyn RegistryObserver>>>,
+}
+
+/// Where a part of an answer is.
+enum Found {
+    Piece(Piece),
+    /// In the store: the body of this header.
+    Body(Box<(Did, SignedHeader)>),
 }
 
 /// The right to write. There is one at a time in a profile; dropping it lets the next write begin.
@@ -236,13 +246,14 @@ impl Registry {
     pub(crate) async fn answer(&self, asks: &[Ask]) -> Result<Vec<Piece>, StoreError> {
         let parts = plan_answer(self.read_model().registry(), asks);
         let (mut pieces, mut bytes) = (Vec::new(), 0);
-        for part in parts {
-            let Some(piece) = self.load(part).await? else { continue };
-            bytes += piece.weight();
-            if bytes > PAGE_MAX_BYTES {
-                break;
+        for some in parts.chunks(PARTS_AT_ONCE) {
+            for piece in self.load(some).await? {
+                bytes += piece.weight();
+                if bytes > PAGE_MAX_BYTES {
+                    return Ok(pieces);
+                }
+                pieces.push(piece);
             }
-            pieces.push(piece);
         }
         Ok(pieces)
     }
@@ -250,38 +261,52 @@ impl Registry {
     /// Loads all parts of what is shown to a witness.
     pub(crate) async fn load_all(&self, parts: Vec<Part>) -> Result<Vec<Piece>, StoreError> {
         let mut pieces = Vec::new();
-        for part in parts {
-            pieces.extend(self.load(part).await?);
+        for some in parts.chunks(PARTS_AT_ONCE) {
+            pieces.extend(self.load(some).await?);
         }
         Ok(pieces)
     }
 
-    /// Loads one part of an answer; `None` if the store has lost it.
-    async fn load(&self, part: Part) -> Result<Option<Piece>, StoreError> {
-        let id = match part {
-            Part::Piece(piece) => return Ok(Some(piece)),
-            Part::Entry(id) => id,
-        };
-        let (header, did) = {
-            let read_model = self.read_model();
-            let registry = read_model.registry();
-            if let Some(entry) = registry.entry(&id) {
-                return Ok(Some(Piece::Entry(entry.encode())));
-            }
-            let Some(header) = registry.header(&id).copied() else { return Ok(None) };
-            let Some(did) = registry.opening(&header.header().log).map(Opening::did) else { return Ok(None) };
-            (header, did)
-        };
-        match entries::read_body(&self.context.records, &did, &header).await? {
-            StoredRecord::Record(body) => {
-                Ok(Entry::new(header, body.into_vec()).ok().map(|entry| Piece::Entry(entry.encode())))
-            }
-            StoredRecord::Nothing => Ok(None),
-            StoredRecord::Damaged(damaged) => {
-                self.context.quarantine(&damaged).await;
-                Ok(None)
+    /// Loads parts of an answer, in their order, without those that the store has lost.
+    async fn load(&self, parts: &[Part]) -> Result<Vec<Piece>, StoreError> {
+        let found: Vec<Found> = parts.iter().filter_map(|part| self.find(part)).collect();
+        let stored = found.iter().filter_map(|found| match found {
+            Found::Piece(_) => None,
+            Found::Body(of) => Some(**of),
+        });
+        let stored: Vec<(Did, SignedHeader)> = stored.collect();
+        let mut bodies = entries::read_bodies_of(&self.context.records, &stored).await?.into_iter();
+        let mut pieces = Vec::with_capacity(found.len());
+        for found in found {
+            match found {
+                Found::Piece(piece) => pieces.push(piece),
+                Found::Body(of) => match bodies.next() {
+                    Some(StoredRecord::Record(body)) => {
+                        let entry = Entry::new(of.1, body.into_vec());
+                        pieces.extend(entry.map(|entry| Piece::Entry(entry.encode())));
+                    }
+                    Some(StoredRecord::Damaged(damaged)) => self.context.quarantine(&damaged).await,
+                    Some(StoredRecord::Nothing) | None => {}
+                },
             }
         }
+        Ok(pieces)
+    }
+
+    /// Where a part of an answer is: here, or as the body of a header in the store.
+    fn find(&self, part: &Part) -> Option<Found> {
+        let id = match part {
+            Part::Piece(piece) => return Some(Found::Piece(piece.clone())),
+            Part::Entry(id) => id,
+        };
+        let read_model = self.read_model();
+        let registry = read_model.registry();
+        if let Some(entry) = registry.entry(id) {
+            return Some(Found::Piece(Piece::Entry(entry.encode())));
+        }
+        let header = registry.header(id).copied()?;
+        let did = registry.opening(&header.header().log).map(Opening::did)?;
+        Some(Found::Body(Box::new((did, header))))
     }
 
     /// Returns everything that is kept of an identity, in an order in which it can be admitted.

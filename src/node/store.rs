@@ -209,10 +209,24 @@ impl StoreError {
 /// A key and its bytes.
 pub type Entry = (String, Vec<u8>);
 
+/// What is stored under several keys.
+pub type Values = Vec<Option<Vec<u8>>>;
+
 /// A key-value store with tables. Futures stay on the thread that made them.
 pub trait Store {
     /// Returns the bytes under a key, if there are any.
     fn get<'a>(&'a self, table: Table, key: &'a str) -> LocalBoxFuture<'a, Result<Option<Vec<u8>>, StoreError>>;
+
+    /// Returns the bytes under each of these keys, in their order.
+    fn get_many<'a>(&'a self, table: Table, keys: &'a [String]) -> LocalBoxFuture<'a, Result<Values, StoreError>> {
+        Box::pin(async move {
+            let mut values = Vec::with_capacity(keys.len());
+            for key in keys {
+                values.push(self.get(table, key).await?);
+            }
+            Ok(values)
+        })
+    }
 
     /// Returns the entries whose key begins with `prefix` and comes after `after`, in the order of their keys, at most
     /// `limit`. A caller reads page by page, with the last key of a page as the next `after`.

@@ -4,9 +4,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use gen_registry_api::*;
-use gen_registry_node::Network;
+use gen_registry_node::platform::native::Native;
 use gen_registry_node::store::memory::MemoryStore;
 use gen_registry_node::store::{Durability, Store, Table, Write};
+use gen_registry_node::{Network, Node};
 
 use crate::support::modules::{draft, wasm};
 use crate::support::node::TestNode;
@@ -160,9 +161,11 @@ fn log_that_owner_and_thief_forked_costs_no_name() {
         let alice = TestNode::join_with(store, network.clone()).await;
         alice.say(Command::Rename { name: "alicia".to_owned() }).await;
         alice.is_confirmed().await;
+        // The same place of the log, before the thief's node sees hers: the witness signs no second fact for it.
+        let alone = Node::start(stolen.clone(), Rc::new(Native), network.clone()).await.unwrap();
+        alone.handle(Command::Rename { name: "mallory".to_owned() }).await.unwrap();
+        drop(alone);
         let thief = TestNode::join_with(stolen, network.clone()).await;
-        // The same place of the log: the witness signs no second fact for it.
-        thief.say(Command::Rename { name: "mallory".to_owned() }).await;
         eventually("the fork is known to the owner", async || {
             thief.node.handle(bio("taken")).await.ok();
             alice.me().await.forked

@@ -45,6 +45,13 @@ pub struct LogState {
     pub fork: Option<u64>,
 }
 
+impl LogState {
+    /// Whether it is a facts log that has its first entry.
+    fn is_begun(&self) -> bool {
+        self.log.are_facts() && self.length > 0
+    }
+}
+
 /// What one replica asks another one for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ask {
@@ -145,13 +152,13 @@ impl Registry {
         receipts.chain(paths).flatten().collect()
     }
 
-    /// What this replica lacks of what another one has of an identity. Openings first: nothing else is read without.
+    /// What this replica lacks of what another one has of an identity, in an order in which it can be admitted: openings come
+    /// first, since nothing else is read without. The first entry of a facts log is its opening.
     pub fn asks_for(&self, theirs: &Detail) -> Vec<Ask> {
+        let begun: BTreeSet<&Digest> =
+            theirs.logs.iter().filter(|state| state.is_begun()).map(|state| &state.log.opening).collect();
         let missing = theirs.openings.iter().filter(|opening| !self.openings.contains_key(*opening));
-        let openings: Vec<Ask> = missing.map(|opening| Ask::Opening(*opening)).collect();
-        if !openings.is_empty() {
-            return openings;
-        }
+        let openings = missing.filter(|opening| !begun.contains(opening)).map(|opening| Ask::Opening(*opening));
         let logs = theirs.logs.iter().flat_map(|state| self.asks_for_log(state));
         let mine = self.beside(&theirs.did);
         let beside = theirs.beside.iter().filter(|(entry, digest)| mine.get(entry) != Some(digest));
@@ -159,7 +166,7 @@ impl Registry {
             Some(_) => Ask::Confirming(*entry),
             None => Ask::Beside(*entry),
         });
-        logs.chain(beside).collect()
+        openings.chain(logs).chain(beside).collect()
     }
 
     fn asks_for_log(&self, theirs: &LogState) -> Vec<Ask> {

@@ -11,8 +11,8 @@
 //!    identities. The ring of identities is the order of comparison, so a range of it can be compared by itself.
 //! 2. *Details.* Of these identities both sides say what they have: openings, length and head of each log, what counts by
 //!    itself.
-//! 3. *Pieces.* Each side asks for what it lacks and gets pages of at most 256 KiB. After each page it looks again
-//!    ([`Registry::asks_for`]).
+//! 3. *Pieces.* Each side asks for what it lacks and gets pages of at most 256 KiB, two of which are under way at a time.
+//!    After each page it looks again ([`Registry::asks_for`]).
 //! 4. *Done.* The initiator says so when it has nothing left to ask; the other side says so last.
 //!
 //! # News
@@ -37,7 +37,7 @@ pub mod wire;
 
 use std::cell::RefCell;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 use negentropy::Id;
@@ -61,6 +61,8 @@ pub const FRAME_MAX_BYTES: u64 = 60_000;
 pub const STEPS_MAX: usize = 256;
 /// The most bytes of a peer's details that wait for their turn. What is beyond is left to the next round.
 pub const PENDING_MAX_BYTES: usize = 8 * 1024 * 1024;
+/// Pages that a peer is asked for at the same time: one is on its way, or loaded, while another is admitted.
+pub const PAGES_ASKED_MAX: usize = 2;
 /// The sum of marks at which an exchange ends.
 pub const MARKS_MAX: u32 = 100;
 
@@ -138,9 +140,10 @@ pub struct Exchange {
     /// What the peer has of identities of which something is missing here.
     pending: BTreeMap<Did, Detail>,
     pending_bytes: usize,
-    /// The questions that are not answered yet.
-    asked: Option<Asked>,
-    is_admitting: bool,
+    /// The questions whose answers are not admitted yet, in their order.
+    asked: VecDeque<Asked>,
+    /// How many of them are answered, and being admitted: the first ones.
+    admitting: usize,
     next_ticket: u64,
     /// The number of `Want`s whose answers are due.
     due: usize,
@@ -173,8 +176,8 @@ impl Exchange {
             is_compared: true,
             pending: BTreeMap::new(),
             pending_bytes: 0,
-            asked: None,
-            is_admitting: false,
+            asked: VecDeque::new(),
+            admitting: 0,
             next_ticket: 1,
             due: 0,
             has_sent_done: true,
@@ -331,14 +334,14 @@ impl Exchange {
             Message::Details { details, is_last } => self.take_details(details, is_last, registry, now)?,
             Message::Need { ticket, asks } => self.outputs.push(Output::Load { ticket, asks }),
             Message::Pieces { ticket, pieces } => {
-                let asked = self.asked.as_ref().filter(|asked| !self.is_admitting && asked.ticket == ticket);
+                let asked = self.asked.get(self.admitting).filter(|asked| asked.ticket == ticket);
                 let asked = asked.ok_or(Rejection::Unasked)?;
                 if asked.range == registry.retention().range() {
-                    self.is_admitting = true;
+                    self.admitting += 1;
                     self.outputs.push(Output::Admit(pieces));
                 } else {
                     // Much of the page may be of identities that are not kept any more.
-                    self.asked = None;
+                    self.asked.remove(self.admitting);
                     self.ask(registry, now);
                 }
             }
@@ -460,15 +463,20 @@ impl Exchange {
         Ok(())
     }
 
-    /// Asks for what is missing, one page at a time.
+    /// Asks for what is missing, page by page: while one is admitted here, the peer loads the next.
     fn ask(&mut self, registry: &Registry, now: Timestamp) {
-        if self.asked.is_some() {
-            return;
-        }
+        while self.asked.len() < PAGES_ASKED_MAX && self.ask_for_page(registry, now) {}
+        self.finish();
+    }
+
+    /// Asks for a page of identities that no other one is asked for. Returns false if nothing is missing.
+    fn ask_for_page(&mut self, registry: &Registry, now: Timestamp) -> bool {
         let (mut asks, mut dids) = (Vec::new(), BTreeSet::new());
         let (mut complete, mut refused) = (Vec::new(), Vec::new());
         let pending = std::mem::take(&mut self.pending);
-        for (did, detail) in &pending {
+        let is_asked = |did: &Did| self.asked.iter().any(|asked| asked.dids.contains(did));
+        let next: Vec<(&Did, &Detail)> = pending.iter().filter(|(did, _)| !is_asked(did)).take(ASKS_MAX).collect();
+        for (did, detail) in next {
             if !registry.retention().keeps(did) || !self.may_fetch(detail, registry, now) {
                 refused.push(*did);
                 continue;
@@ -485,16 +493,17 @@ impl Exchange {
             }
         }
         self.pending = pending;
+        let has_more = !(asks.is_empty() && complete.is_empty() && refused.is_empty());
         // They are found again in a later round.
         refused.iter().for_each(|did| self.drop_pending(did));
         complete.iter().for_each(|did| self.close_pending(did, registry, now));
-        if asks.is_empty() {
-            return self.finish();
+        if !asks.is_empty() {
+            let ticket = self.next_ticket;
+            self.next_ticket += 1;
+            self.asked.push_back(Asked { ticket, asks: asks.clone(), dids, range: registry.retention().range() });
+            self.send(Message::Need { ticket, asks });
         }
-        let ticket = self.next_ticket;
-        self.next_ticket += 1;
-        self.asked = Some(Asked { ticket, asks: asks.clone(), dids, range: registry.retention().range() });
-        self.send(Message::Need { ticket, asks });
+        has_more
     }
 
     /// Returns whether an identity may be fetched: it is known or wanted, or there is an allowance for it, or the peer says
@@ -540,8 +549,9 @@ impl Exchange {
 
     /// What was asked for has arrived and is admitted.
     fn go_on(&mut self, outcome: &Outcome, registry: &Registry, now: Timestamp) -> Result<(), Rejection> {
-        let Asked { asks: asked, dids, .. } = self.asked.take().ok_or(Rejection::OutOfOrder)?;
-        self.is_admitting = false;
+        let admitted = self.asked.pop_front().filter(|_| self.admitting > 0);
+        let Asked { asks: asked, dids, .. } = admitted.ok_or(Rejection::OutOfOrder)?;
+        self.admitting -= 1;
         // A page without news: the peer has it no more. The next round finds what is left.
         if !outcome.has_news {
             let missing = |did: &Did| self.pending.get(did).map(|detail| registry.asks_for(detail)).unwrap_or_default();
@@ -560,7 +570,7 @@ impl Exchange {
 
     /// Says that this side is done, when it is; the initiator first.
     fn finish(&mut self) {
-        let has_asked_all = self.is_compared && self.pending.is_empty() && self.asked.is_none() && self.due == 0;
+        let has_asked_all = self.is_compared && self.pending.is_empty() && self.asked.is_empty() && self.due == 0;
         let may_say = self.is_initiator || self.has_received_done;
         if has_asked_all && may_say && !self.has_sent_done {
             self.has_sent_done = true;

@@ -48,7 +48,10 @@ async fn separates_tables(store: &dyn Store) {
     let batch = Table::ALL.iter().map(|table| put(*table, "same", table.name().as_bytes())).collect();
     store.commit(batch, Durability::Strict).await.expect("one batch over all tables");
     for table in Table::ALL {
-        assert_eq!(store.get(table, "same").await, Ok(Some(table.name().as_bytes().to_vec())));
+        let value = Some(table.name().as_bytes().to_vec());
+        assert_eq!(store.get(table, "same").await, Ok(value.clone()));
+        let keys = ["same", "absent", "same"].map(str::to_owned);
+        assert_eq!(store.get_many(table, &keys).await, Ok(vec![value.clone(), None, value]));
     }
     let batch = Table::ALL.iter().map(|table| delete(*table, "same")).collect();
     store.commit(batch, Durability::Strict).await.expect("deletes over all tables");

@@ -31,7 +31,7 @@ use gloo::timers::future::TimeoutFuture;
 use wasm_bindgen_futures::spawn_local;
 
 use crate::store::held::Held;
-use crate::store::{Batch, Durability, Entry, Store, StoreError, Table};
+use crate::store::{Batch, Durability, Entry, Store, StoreError, Table, Values};
 pub use lease::name_of;
 
 use connection::{Closing, Connection, Fault};
@@ -269,6 +269,13 @@ impl Database {
 impl Store for IndexedDb {
     fn get<'a>(&'a self, table: Table, key: &'a str) -> LocalBoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
         Box::pin(self.0.with_connection(async move |connection| connection.read(table, key).await))
+    }
+
+    fn get_many<'a>(&'a self, table: Table, keys: &'a [String]) -> LocalBoxFuture<'a, Result<Values, StoreError>> {
+        if keys.is_empty() {
+            return Box::pin(async { Ok(Vec::new()) });
+        }
+        Box::pin(self.0.with_connection(async move |connection| connection.read_many(table, keys).await))
     }
 
     fn scan<'a>(

@@ -68,6 +68,17 @@ pub enum StoredRecord<T> {
     Damaged(Damaged),
 }
 
+impl<T: DeserializeOwned> StoredRecord<T> {
+    /// Reads what is stored under a key.
+    fn of(table: Table, key: &str, raw: Option<Vec<u8>>) -> Self {
+        match raw.map(|raw| decode(table, key, raw)) {
+            None => Self::Nothing,
+            Some(Ok(record)) => Self::Record(record),
+            Some(Err(damaged)) => Self::Damaged(damaged),
+        }
+    }
+}
+
 /// One page of a table, in the order of the keys.
 #[derive(Debug)]
 pub struct RecordPage<T> {
@@ -91,11 +102,17 @@ impl Records {
 
     /// Reads one record.
     pub async fn get<T: DeserializeOwned>(&self, table: Table, key: &str) -> Result<StoredRecord<T>, StoreError> {
-        let Some(raw) = self.0.get(table, key).await? else { return Ok(StoredRecord::Nothing) };
-        Ok(match decode(table, key, raw) {
-            Ok(record) => StoredRecord::Record(record),
-            Err(damaged) => StoredRecord::Damaged(damaged),
-        })
+        Ok(StoredRecord::of(table, key, self.0.get(table, key).await?))
+    }
+
+    /// Reads the records under several keys, in their order.
+    pub async fn get_many<T: DeserializeOwned>(
+        &self,
+        table: Table,
+        keys: &[String],
+    ) -> Result<Vec<StoredRecord<T>>, StoreError> {
+        let values = keys.iter().zip(self.0.get_many(table, keys).await?);
+        Ok(values.map(|(key, raw)| StoredRecord::of(table, key, raw)).collect())
     }
 
     /// Whether the store seals what is secret.

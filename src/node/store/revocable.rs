@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use futures::future::{LocalBoxFuture, ready};
 
-use crate::store::{Batch, Durability, Entry, Store, StoreError, Table};
+use crate::store::{Batch, Durability, Entry, Store, StoreError, Table, Values};
 
 /// One node's access to a store.
 pub struct RevocableStore(RefCell<Result<Rc<dyn Store>, StoreError>>);
@@ -30,6 +30,13 @@ impl Store for RevocableStore {
     fn get<'a>(&'a self, table: Table, key: &'a str) -> LocalBoxFuture<'a, Result<Option<Vec<u8>>, StoreError>> {
         match self.store() {
             Ok(store) => Box::pin(async move { store.get(table, key).await }),
+            Err(why) => Box::pin(ready(Err(why))),
+        }
+    }
+
+    fn get_many<'a>(&'a self, table: Table, keys: &'a [String]) -> LocalBoxFuture<'a, Result<Values, StoreError>> {
+        match self.store() {
+            Ok(store) => Box::pin(async move { store.get_many(table, keys).await }),
             Err(why) => Box::pin(ready(Err(why))),
         }
     }

@@ -26,6 +26,17 @@ pub struct Outcome {
     pub rejections: Vec<Rejection>,
 }
 
+impl Outcome {
+    /// Adds what became of the pieces after these.
+    pub fn append(&mut self, next: Self) {
+        self.kept.extend(next.kept);
+        self.confirmed.extend(next.confirmed);
+        self.forked.extend(next.forked);
+        self.has_news |= next.has_news;
+        self.rejections.extend(next.rejections);
+    }
+}
+
 /// One part of an answer: a piece, or an entry that is loaded from the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -101,7 +112,7 @@ pub fn load_answer(parts: Vec<Part>, mut load: impl FnMut(&EntryId) -> Option<Ve
     pieces
 }
 
-/// Admits a page into a registry. `operations` counts those of a change, before anything of it is decoded.
+/// Admits pieces into a registry. `operations` counts those of a change, before anything of it is decoded.
 pub fn admit(registry: &mut Registry, pieces: &[Piece], operations: impl Fn(&Entry) -> Option<u64>) -> Outcome {
     let topic = registry.topic();
     let mut outcome = Outcome::default();

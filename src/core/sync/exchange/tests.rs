@@ -651,7 +651,7 @@ fn what_was_asked_for_before_the_range_was_narrowed_is_not_taken() {
         let mut pair = Pair::new(&mut small, &mut whole);
         pair.put(0, Input::Begin);
         pair.run(moment);
-        let is_due = pair.sides[0].0.asked.is_some();
+        let is_due = !pair.sides[0].0.asked.is_empty();
         pair.sides[0].1.registry.retain(Retention::new(range, []));
         let outside = |registry: &Registry| registry.identities().filter(|did| !range.contains(place_of(did))).count();
         let before = outside(&pair.sides[0].1.registry);
@@ -662,4 +662,27 @@ fn what_was_asked_for_before_the_range_was_narrowed_is_not_taken() {
         most_dropped += usize::from(is_due);
     }
     assert!(most_dropped > 0, "at some moment a page was due");
+}
+
+/// Nobody is asked for twice at a time, and of a newcomer's logs nothing waits for another page.
+#[test]
+fn next_page_is_asked_for_while_one_is_under_way() {
+    let (history, keys) = network(1, 1);
+    let (mut small, mut whole) = (Replica::new(history.clone()), crowd(&history, &keys, 700, false));
+    let mut pair = Pair::new(&mut small, &mut whole);
+    pair.put(0, Input::Begin);
+    let (mut most, mut pages) = (0, BTreeMap::new());
+    while pair.queues.iter().any(|queue| !queue.is_empty()) {
+        pair.run(1);
+        let asked = &pair.sides[0].0.asked;
+        most = most.max(asked.len());
+        pages.extend(asked.iter().map(|page| (page.ticket, page.dids.len())));
+        let dids: usize = asked.iter().map(|page| page.dids.len()).sum();
+        let different: BTreeSet<&Did> = asked.iter().flat_map(|page| &page.dids).collect();
+        assert_eq!(different.len(), dids);
+    }
+    assert_eq!(most, PAGES_ASKED_MAX);
+    assert_eq!(pages.values().sum::<usize>(), 700, "each person in one page");
+    assert_eq!(pair.traffic.rejections, []);
+    assert_eq!(pair.sides[0].1.registry.summaries(), pair.sides[1].1.registry.summaries());
 }

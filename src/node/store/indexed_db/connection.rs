@@ -10,6 +10,7 @@ use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use futures::future::try_join_all;
 use js_sys::{Promise, Reflect, Uint8Array};
 use rexie::{KeyRange, ObjectStore, Rexie, TransactionMode};
 use wasm_bindgen::closure::Closure;
@@ -22,7 +23,7 @@ use crate::platform::browser::Browser;
 use crate::store::indexed_db::lease::Lease;
 use crate::store::indexed_db::transaction::{Transaction, describe};
 use crate::store::indexed_db::vault::Vault;
-use crate::store::{Durability, Entry, StoreError, Table, Write};
+use crate::store::{Durability, Entry, StoreError, Table, Values, Write};
 use gen_registry_core::digest::hex;
 
 /// The version of the set of object stores; it is raised when one is added.
@@ -167,6 +168,15 @@ impl Connection {
     pub(super) async fn read(&self, table: Table, key: &str) -> Result<Option<Vec<u8>>, Fault> {
         let value = self.with_store(table.name(), async |store| store.get(JsValue::from_str(key)).await).await?;
         Ok(value.map(|value| self.value(table, key, &value)))
+    }
+
+    /// Reads several values in one transaction.
+    pub(super) async fn read_many(&self, table: Table, keys: &[String]) -> Result<Values, Fault> {
+        let read =
+            async |store: &rexie::Store| try_join_all(keys.iter().map(|key| store.get(JsValue::from_str(key)))).await;
+        let values = self.with_store(table.name(), read).await?;
+        let values = keys.iter().zip(values);
+        Ok(values.map(|(key, value)| value.map(|value| self.value(table, key, &value))).collect())
     }
 
     /// Reads a page of entries: keys and values of one range in one transaction.
