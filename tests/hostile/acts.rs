@@ -32,6 +32,8 @@ const STREAMS: usize = 2_000;
 /// So many boasts as long as a message may be are more than a session keeps for their turn.
 const LONG_BOASTS: u64 = 80;
 const ADDRESSES: usize = 40;
+/// More pages than one peer is served in a burst.
+pub const PAGES: usize = 400;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
@@ -52,7 +54,8 @@ pub enum Act {
     Fork,
     TooManyMessages,
     TooManyAnnouncements,
-    TooManyBytes,
+    /// Asks for the same pages again and again, and reads them.
+    Greedy,
     /// Says that it has more of more people than anybody would keep in mind.
     LongBoasts,
     GossipFlood,
@@ -78,7 +81,7 @@ pub const ACTS: [(&str, Act); 19] = [
     ("fork", Act::Fork),
     ("too-many-messages", Act::TooManyMessages),
     ("too-many-announcements", Act::TooManyAnnouncements),
-    ("too-many-bytes", Act::TooManyBytes),
+    ("greedy", Act::Greedy),
     ("long-boasts", Act::LongBoasts),
     ("gossip-flood", Act::GossipFlood),
     ("never-reads", Act::NeverReads),
@@ -91,7 +94,7 @@ impl Act {
     pub fn side(self) -> Side {
         match self {
             // The victim begins a round, and says what it has.
-            Self::Stalled | Self::Forged | Self::TooManyBytes | Self::NeverReads => Side::Responder,
+            Self::Stalled | Self::Forged | Self::Greedy | Self::NeverReads => Side::Responder,
             _ => Side::Initiator,
         }
     }
@@ -149,9 +152,9 @@ impl Act {
                 let talk = mallory.greeted().await;
                 talk.say_until_cut((0..MANY as u64).map(|number| unheard_of(number).encode())).await
             }
-            Self::TooManyBytes => {
+            Self::Greedy => {
                 let (talk, details) = robbed(mallory).await;
-                talk.say_until_cut(greedy(&details)).await
+                talk.say_and_hear_pages(greedy(&details).take(PAGES)).await
             }
             Self::LongBoasts => {
                 let talk = mallory.greeted().await;

@@ -7,12 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
 use asynchronous_codec::Framed;
 use bytes::Bytes;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::future::{Either, poll_fn, select};
 use futures::{SinkExt, StreamExt, pin_mut};
+use futures_timer::Delay;
 use gen_registry_core::digest::Digest;
 use gen_registry_core::identity::Topic;
 use gen_registry_core::limits::PARAMETERS_VERSION;
@@ -31,6 +33,8 @@ use unsigned_varint::codec::UviBytes;
 
 /// Longer than anything that a test sends: it is for the victim to refuse.
 const FRAME_MAX_BYTES: usize = 16 * 1024 * 1024;
+/// After it no more pages are expected.
+const SILENCE: Duration = Duration::from_secs(4);
 
 #[derive(NetworkBehaviour)]
 pub struct Behaviour {
@@ -398,6 +402,31 @@ impl Conversation {
         pin_mut!(saying, hearing);
         select(saying, hearing).await;
         said.get()
+    }
+
+    /// Says all of it and reads pages, until no more come for a while. How many came.
+    pub async fn say_and_hear_pages(self, messages: impl Iterator<Item = Vec<u8>>) -> usize {
+        let (mut sink, mut source) = self.0.split();
+        let saying = async {
+            for message in messages {
+                if sink.send(Bytes::from(message)).await.is_err() {
+                    break;
+                }
+            }
+            futures::future::pending::<()>().await;
+        };
+        let hearing = async {
+            let mut pages = 0;
+            while let Either::Left((Some(Ok(bytes)), _)) = select(source.next(), Delay::new(SILENCE)).await {
+                pages += usize::from(matches!(Message::decode(&bytes), Ok(Message::Pieces { .. })));
+            }
+            pages
+        };
+        pin_mut!(saying, hearing);
+        match select(saying, hearing).await {
+            Either::Left(((), _)) => 0,
+            Either::Right((pages, _)) => pages,
+        }
     }
 
     /// Says and never reads, until nothing more is taken. How much was.

@@ -48,7 +48,9 @@ use crate::limits::PARAMETERS_VERSION;
 use crate::network::SignedSetChange;
 use crate::registry::{Ask, Detail, Registry};
 use crate::ring::RingRange;
-use crate::sync::exchange::budget::{Budget, Newcomers};
+use crate::sync::exchange::budget::{
+    BYTES_OF_WORK, Budget, COMPARED_OF_WORK, Newcomers, WORK_OF_DETAIL, WORK_OF_ENTRY,
+};
 use crate::sync::rejection::Rejection;
 use crate::time::Timestamp;
 pub use pieces::{Outcome, Part, admit, load_answer, plan_answer};
@@ -221,9 +223,9 @@ impl Exchange {
                 self.receive(message, registry, now)
             }),
             Input::Loaded { ticket, pieces } => {
-                let bytes = pieces.iter().map(Piece::weight).sum();
+                self.budget.work(work_of(&pieces), now);
                 self.send(Message::Pieces { ticket, pieces });
-                self.budget.sent(bytes, now)
+                Ok(())
             }
             Input::Admitted(outcome) => self.go_on(&outcome, registry, now),
         };
@@ -241,6 +243,11 @@ impl Exchange {
     /// Why the exchange is over, once it is.
     pub fn last_fault(&self) -> Rejection {
         self.last_fault.unwrap_or(Rejection::OutOfOrder)
+    }
+
+    /// Returns whether the peer caused so much work that nothing more is to be read of it for now.
+    pub fn is_resting(&mut self, now: Timestamp) -> bool {
+        self.budget.is_resting(now)
     }
 
     /// Returns whether a round is going on.
@@ -311,7 +318,7 @@ impl Exchange {
             Message::Hello(_) => {}
             Message::Range(range) => self.their_range = range,
             Message::SetChanges(changes) => self.outputs.push(Output::Follow(changes)),
-            Message::Compare { round, frame } => self.compare(round, &frame, registry)?,
+            Message::Compare { round, frame } => self.compare(round, &frame, registry, now)?,
             Message::News(news) => {
                 self.budget.announcements(news.len(), now)?;
                 let differs = |(did, digest): &&(Did, Digest)| {
@@ -322,14 +329,14 @@ impl Exchange {
             }
             Message::WantOf(states) => {
                 let differs = |(did, digest): &&(Did, Digest)| registry.digest_of(did) != *digest;
-                self.offer(states.iter().filter(differs).map(|(did, _)| *did).collect(), registry, false);
+                self.offer(states.iter().filter(differs).map(|(did, _)| *did).collect(), registry, false, now);
             }
             Message::Want(states) => {
                 let known = registry.states();
                 let dids: Vec<Did> = states.iter().filter_map(|state| known.identity_of(state)).collect();
                 drop(known);
                 let is_answer = !self.is_initiator;
-                self.offer(dids, registry, is_answer);
+                self.offer(dids, registry, is_answer, now);
             }
             Message::Details { details, is_last } => self.take_details(details, is_last, registry, now)?,
             Message::Need { ticket, asks } => self.outputs.push(Output::Load { ticket, asks }),
@@ -337,6 +344,7 @@ impl Exchange {
                 let asked = self.asked.get(self.admitting).filter(|asked| asked.ticket == ticket);
                 let asked = asked.ok_or(Rejection::Unasked)?;
                 if asked.range == registry.retention().range() {
+                    self.budget.work(work_of(&pieces), now);
                     self.admitting += 1;
                     self.outputs.push(Output::Admit(pieces));
                 } else {
@@ -378,7 +386,8 @@ impl Exchange {
         Ok(())
     }
 
-    fn compare(&mut self, round: u64, frame: &[u8], registry: &Registry) -> Result<(), Rejection> {
+    fn compare(&mut self, round: u64, frame: &[u8], registry: &Registry, now: Timestamp) -> Result<(), Rejection> {
+        self.budget.work(registry.identity_count() / COMPARED_OF_WORK, now);
         if !self.is_initiator && round == self.round + 1 && !self.is_busy() {
             self.start_round(round);
         }
@@ -405,7 +414,7 @@ impl Exchange {
             self.due += 1;
             self.send(Message::Want(states.to_vec()));
         }
-        self.offer(offered, registry, false);
+        self.offer(offered, registry, false, now);
         self.finish();
         Ok(())
     }
@@ -422,10 +431,11 @@ impl Exchange {
     }
 
     /// Says what is here of identities. An answer to a `Want` is sent even if nothing is.
-    fn offer(&mut self, dids: Vec<Did>, registry: &Registry, is_answer: bool) {
+    fn offer(&mut self, dids: Vec<Did>, registry: &Registry, is_answer: bool, now: Timestamp) {
         let (mut details, mut bytes) = (Vec::new(), 0);
         for detail in dids.iter().filter_map(|did| registry.detail_of(did)).flat_map(split) {
             bytes += detail_weight(&detail);
+            self.budget.work(WORK_OF_DETAIL + detail_weight(&detail) / BYTES_OF_WORK, now);
             if bytes > PAGE_MAX_BYTES || details.len() == WANT_MAX {
                 self.send(Message::Details { details: std::mem::take(&mut details), is_last: false });
                 bytes = detail_weight(&detail);
@@ -582,6 +592,12 @@ impl Exchange {
             self.outputs.push(Output::Synced);
         }
     }
+}
+
+/// The work of loading and sending pieces, or of checking them.
+fn work_of(pieces: &[Piece]) -> usize {
+    let bytes: usize = pieces.iter().map(Piece::weight).sum();
+    pieces.len() * WORK_OF_ENTRY + bytes / BYTES_OF_WORK
 }
 
 /// What the initiator of a comparison learned from one frame.

@@ -46,8 +46,6 @@ pub enum Rejection {
     TooManyMessages,
     #[error("too many announcements in too short a time")]
     TooManyAnnouncements,
-    #[error("more bytes asked for than one peer gets")]
-    TooManyBytes,
     #[error("too many requests at once")]
     TooManyRequests,
     #[error("a block with other bytes than its hash names")]
@@ -90,12 +88,7 @@ impl Rejection {
             Self::Replayed => 5,
             Self::Unasked | Self::OutOfOrder | Self::Stalled | Self::TooManyRequests => 10,
             Self::Malformed(_) | Self::Oversized | Self::Comparison | Self::WrongRecord => 20,
-            Self::BadChange
-            | Self::Forged
-            | Self::TooManyMessages
-            | Self::TooManyBytes
-            | Self::WrongBlock
-            | Self::Spoofed => 50,
+            Self::BadChange | Self::Forged | Self::TooManyMessages | Self::WrongBlock | Self::Spoofed => 50,
         }
     }
 
@@ -107,7 +100,6 @@ impl Rejection {
             | Self::Comparison
             | Self::Stalled
             | Self::TooManyMessages
-            | Self::TooManyBytes
             | Self::WrongBlock => true,
             Self::Malformed(_)
             | Self::Oversized

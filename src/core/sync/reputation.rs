@@ -118,7 +118,6 @@ fn broken(why: Rejection) -> Option<EvidenceKind> {
         Rejection::Oversized
         | Rejection::TooManyMessages
         | Rejection::TooManyAnnouncements
-        | Rejection::TooManyBytes
         | Rejection::TooManyHeartbeats
         | Rejection::TooManyMessagesOfAuthor
         | Rejection::TooManyRequests => Some(EvidenceKind::Abusive),

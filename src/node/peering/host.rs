@@ -154,7 +154,8 @@ pub(super) async fn serve(
 }
 
 impl Host {
-    /// Feeds the exchange from its stream, from news and from the clock. Reads nothing while too much waits for the peer.
+    /// Feeds the exchange from its stream, from news and from the clock. Reads nothing while too much waits for the peer, or
+    /// the peer has caused too much work.
     async fn run(
         &mut self,
         mut incoming: mpsc::Receiver<Result<Vec<u8>, LinkFault>>,
@@ -167,8 +168,8 @@ impl Host {
         let mut ticks = self.node.context.random_below(COMPARE_EVERY_TICKS);
         loop {
             // Looked at again at each tick.
-            let full = self.outgoing.is_full();
-            let next = async { if full { futures::future::pending().await } else { incoming.next().await } }.fuse();
+            let waits = self.outgoing.is_full() || self.is_resting();
+            let next = async { if waits { futures::future::pending().await } else { incoming.next().await } }.fuse();
             pin_mut!(next);
             select! {
                 message = next => match message {
@@ -220,6 +221,16 @@ impl Host {
                 }
             }
         }
+    }
+
+    /// Whether nothing is read of the peer for now. It can't be late meanwhile.
+    fn is_resting(&mut self) -> bool {
+        let now = self.node.context.now();
+        let rests = self.exchange.is_resting(now);
+        if rests {
+            self.last_message = now;
+        }
+        rests
     }
 
     /// Says what changed here since the last time; false if nothing did.

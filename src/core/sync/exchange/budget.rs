@@ -1,5 +1,12 @@
-//! How much one peer may ask for and send: token buckets that refill with time. A peer that draws on an empty one is
-//! flooding.
+//! How much one peer may ask for and send: token buckets that refill with time.
+//!
+//! | of one peer | beyond it |
+//! |---|---|
+//! | messages, announcements | it is flooding: a host sends fewer, whatever happens |
+//! | work that its messages cause ([`WORK_BURST`]) | nothing more of it is read for a while; it is not at fault |
+//!
+//! Work is bounded without blame because an honest peer may cause much: somebody who joins a network of 100,000 people asks
+//! for all of them, as fast as they come.
 
 use std::time::Duration;
 
@@ -21,9 +28,22 @@ pub const NEWS_MAX: usize = 64;
 /// right after the other.
 pub const NEWS_BURST: u32 = 4;
 const _: () = assert!((NEWS_MAX as u64) * 1_000 < ANNOUNCEMENTS_PER_SECOND * NEWS_EVERY.as_millis() as u64);
-/// Bytes of changes served to one peer in a burst, and the lasting rate per second.
-pub const BYTES_BURST: u64 = 64 * 1024 * 1024;
-pub const BYTES_PER_SECOND: u64 = 8 * 1024 * 1024;
+/// Units of work that the messages of one peer cause in a burst, and the lasting rate per second. Of 1,000 people, each with
+/// three entries of 400 bytes, the side that has them does some 35,000 units of work, and the other 25,000. The lasting
+/// rate keeps a third of one processor busy.
+pub const WORK_BURST: u64 = 1_000_000;
+pub const WORK_PER_SECOND: u64 = 50_000;
+const MICROS_PER_SECOND: u64 = 1_000_000;
+/// How long the burst takes at the lasting rate.
+const BURST_MICROS: u64 = WORK_BURST * MICROS_PER_SECOND / WORK_PER_SECOND;
+/// Work of reading an entry, and of checking one with its signatures.
+pub const WORK_OF_ENTRY: usize = 8;
+/// Work of putting together what is here of an identity.
+pub const WORK_OF_DETAIL: usize = 4;
+/// Bytes whose passing on is one unit of work.
+pub const BYTES_OF_WORK: usize = 256;
+/// Identities whose comparison is one unit of work.
+pub const COMPARED_OF_WORK: usize = 16;
 
 /// Identities that a node takes in a burst though they prove nothing, and the lasting rate per second, from all its peers
 /// together: identities cost nothing, and a peer comes back under another name. A first comparison fits into the burst.
@@ -102,7 +122,14 @@ impl Newcomers {
 pub(in crate::sync) struct Budget {
     messages: Bucket,
     announcements: Bucket,
-    bytes: Bucket,
+    work: Work,
+}
+
+/// The work that a peer caused, as the moment at which it would be done at the lasting rate (generic cell rate algorithm,
+/// ITU-T I.371), in microseconds since 1970.
+#[derive(Debug, Default)]
+struct Work {
+    done_at: u64,
 }
 
 impl Default for Budget {
@@ -110,7 +137,7 @@ impl Default for Budget {
         Self {
             messages: Bucket::new(MESSAGES_BURST, MESSAGES_PER_SECOND),
             announcements: Bucket::new(ANNOUNCEMENTS_BURST, ANNOUNCEMENTS_PER_SECOND),
-            bytes: Bucket::new(BYTES_BURST, BYTES_PER_SECOND),
+            work: Work::default(),
         }
     }
 }
@@ -126,10 +153,26 @@ impl Budget {
         self.announcements.draw(count as u64, now).then_some(()).ok_or(Rejection::TooManyAnnouncements)
     }
 
-    /// Counts bytes of changes served to the peer.
-    pub(in crate::sync) fn sent(&mut self, bytes: usize, now: Timestamp) -> Result<(), Rejection> {
-        self.bytes.draw(bytes as u64, now).then_some(()).ok_or(Rejection::TooManyBytes)
+    /// Counts work that a message of the peer caused. What is too much is waited for.
+    pub(in crate::sync) fn work(&mut self, units: usize, now: Timestamp) {
+        let from = self.work.done_at.max(micros(now));
+        self.work.done_at = from + units as u64 * MICROS_PER_SECOND / WORK_PER_SECOND;
     }
+
+    /// Returns whether nothing more is to be read of the peer for now.
+    pub(in crate::sync) fn is_resting(&mut self, now: Timestamp) -> bool {
+        let ahead = self.work.done_at.saturating_sub(micros(now));
+        if ahead > 2 * BURST_MICROS {
+            // No message causes so much: the clock was set back.
+            self.work = Work::default();
+            return false;
+        }
+        ahead > BURST_MICROS
+    }
+}
+
+fn micros(time: Timestamp) -> u64 {
+    time.as_millis().saturating_mul(1000)
 }
 
 #[cfg(test)]
@@ -149,8 +192,22 @@ mod tests {
         assert_eq!(budget.message(at(0)), Err(Rejection::TooManyMessages));
         assert_eq!(budget.announcements(ANNOUNCEMENTS_BURST as usize, at(0)), Ok(()));
         assert_eq!(budget.announcements(1, at(0)), Err(Rejection::TooManyAnnouncements));
-        assert_eq!(budget.sent(BYTES_BURST as usize, at(0)), Ok(()));
-        assert_eq!(budget.sent(1, at(0)), Err(Rejection::TooManyBytes));
+    }
+
+    #[test]
+    fn rests_for_as_long_as_it_worked_too_much() {
+        let mut budget = Budget::default();
+        budget.work(WORK_BURST as usize, at(100_000));
+        assert!(!budget.is_resting(at(100_000)), "all of the burst");
+        budget.work(WORK_PER_SECOND as usize, at(100_000));
+        budget.work(WORK_PER_SECOND as usize / 2, at(100_000));
+        assert!(budget.is_resting(at(101_499)) && !budget.is_resting(at(101_500)), "a second and a half");
+        budget.work(WORK_PER_SECOND as usize, at(101_500));
+        assert!(
+            budget.is_resting(at(102_499)) && !budget.is_resting(at(102_500)),
+            "the burst does not come back by that"
+        );
+        assert!(!budget.is_resting(at(50_000)), "a clock that is set back keeps nobody waiting");
     }
 
     #[test]
