@@ -18,11 +18,13 @@
 //! An identity key signs only what is rare ([`statement`](crate::statement)). Everything else is signed by a device key,
 //! one for each profile, which no words give back.
 
+mod points;
+
 use std::fmt;
 use std::str::FromStr;
 
 use bip39::{Language, Mnemonic};
-use ed25519_dalek::{Signer, SigningKey, VerifyingKey};
+use ed25519_dalek::{Signer, SigningKey};
 use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -93,8 +95,7 @@ impl PublicKey {
     /// A key from its bytes. Fails for bytes that are no point of the curve, and for weak keys, for which anyone could
     /// sign.
     pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, KeyError> {
-        let key = VerifyingKey::from_bytes(bytes).map_err(|_| KeyError::NotAPoint)?;
-        if key.is_weak() { Err(KeyError::Weak) } else { Ok(Self(*bytes)) }
+        points::read(bytes).map(|_| Self(*bytes))
     }
 
     /// For bytes that were a key when this node wrote them down. [`PublicKey::verify`] refuses a bad key in any case.
@@ -120,7 +121,7 @@ impl PublicKey {
     pub fn verify(&self, topic: &Topic, domain: &str, bytes: &[u8], signature: &Signature) -> bool {
         let message = signing_bytes(topic, domain, self, bytes);
         let signature = ed25519_dalek::Signature::from_bytes(&signature.0);
-        VerifyingKey::from_bytes(&self.0).is_ok_and(|key| key.verify_strict(&message, &signature).is_ok())
+        points::read(&self.0).is_ok_and(|key| key.verify_strict(&message, &signature).is_ok())
     }
 
     /// Reads a key that must be one.

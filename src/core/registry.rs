@@ -63,6 +63,8 @@ pub struct Registry {
     retention: Retention,
     /// Whether what is admitted was verified, stored and remembered before.
     is_restoring: bool,
+    /// Whether the signatures of the entry that is being admitted were checked beforehand.
+    is_verified: bool,
 }
 
 /// Why an entry is refused. Each follows from the entry, its log and its opening alone.
@@ -107,6 +109,7 @@ impl Registry {
             states: StatesCell::default(),
             retention: Retention::default(),
             is_restoring: false,
+            is_verified: false,
         }
     }
 
@@ -266,6 +269,14 @@ impl Registry {
         Ok(if is_new_opening { Received::Kept } else { received })
     }
 
+    /// The same for an entry whose own signature, and those in its body, were checked beforehand.
+    pub(crate) fn admit_verified(&mut self, entry: &Entry, operations: u64) -> Result<Received, EntryRejection> {
+        self.is_verified = true;
+        let received = self.admit(entry, operations);
+        self.is_verified = false;
+        received
+    }
+
     /// The log of an identity, begun and ended as its statements say.
     fn chain_of(&mut self, log: LogId, did: &Did) -> &mut Chain {
         let is_new = !self.chains.contains_key(&log);
@@ -301,7 +312,7 @@ impl Registry {
         if self.openings.contains_key(&log.opening) {
             return Ok(false);
         }
-        let opening = match self.is_restoring {
+        let opening = match self.is_restoring || self.is_verified {
             true => Opening::decode_unverified(&topic, entry.body())?,
             false => Opening::decode_for(&topic, &log.device, entry.body())?,
         };
@@ -357,7 +368,8 @@ impl Registry {
         let log = &entry.header().log;
         let opening = self.opening(log)?;
         // The entry that an opening came in was verified when it was added.
-        let was_verified = self.is_restoring || self.opening_entry(&log.opening) == Some(entry.id());
+        let was_verified =
+            self.is_restoring || self.is_verified || self.opening_entry(&log.opening) == Some(entry.id());
         let verify = if was_verified { Verify::Before } else { Verify::Now };
         Some(Fact::read(&self.topic(), entry, opening, verify))
     }

@@ -65,10 +65,15 @@ impl Admission {
 
     /// Admits pieces of any identities. Fails only if the store does.
     pub async fn admit(&self, pieces: Vec<Piece>) -> Result<AdmissionReport, Failure> {
+        self.admit_verified(pieces, Vec::new()).await
+    }
+
+    /// The same for a page whose signatures were checked beforehand ([`exchange::admit_verified`]).
+    pub async fn admit_verified(&self, pieces: Vec<Piece>, verified: Vec<bool>) -> Result<AdmissionReport, Failure> {
         let report = {
             // The own log may be among them, and a command may be writing it.
             let _one_at_a_time = self.registry.begin_write().await;
-            self.admit_while_writing(pieces, Durability::Relaxed).await?
+            self.admit_all(pieces, verified, Durability::Relaxed).await?
         };
         self.context.environment.yield_now().await;
         Ok(report)
@@ -80,7 +85,16 @@ impl Admission {
         pieces: Vec<Piece>,
         durability: Durability,
     ) -> Result<AdmissionReport, Failure> {
-        let outcome = self.admit_pieces(&pieces).await;
+        self.admit_all(pieces, Vec::new(), durability).await
+    }
+
+    async fn admit_all(
+        &self,
+        pieces: Vec<Piece>,
+        verified: Vec<bool>,
+        durability: Durability,
+    ) -> Result<AdmissionReport, Failure> {
+        let outcome = self.admit_pieces(&pieces, &verified).await;
         let mut report = AdmissionReport { outcome, ..AdmissionReport::default() };
         if !report.outcome.has_news {
             return Ok(report);
@@ -123,14 +137,20 @@ impl Admission {
     }
 
     /// Admits pieces to the read model, in time slices.
-    async fn admit_pieces(&self, pieces: &[Piece]) -> Outcome {
+    async fn admit_pieces(&self, pieces: &[Piece], verified: &[bool]) -> Outcome {
         let mut outcome = Outcome::default();
         let mut time_slice = TimeSlice::begin(&*self.context.environment);
-        for some in pieces.chunks(PIECES_AT_ONCE) {
-            outcome.append(exchange::admit(self.registry.read_model_mut().registry_mut(), some, operations_of));
+        let verified = verified.chunks(PIECES_AT_ONCE).chain(std::iter::repeat(&[][..]));
+        for (some, verified) in pieces.chunks(PIECES_AT_ONCE).zip(verified) {
+            outcome.append(self.admit_now(some, verified));
             time_slice.yield_if_spent().await;
         }
         outcome
+    }
+
+    fn admit_now(&self, pieces: &[Piece], verified: &[bool]) -> Outcome {
+        let mut read_model = self.registry.read_model_mut();
+        exchange::admit_verified(read_model.registry_mut(), pieces, verified, operations_of)
     }
 
     /// Follows changes of the witness set that a peer or server brought, and stores them. Returns whether all were good.

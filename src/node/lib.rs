@@ -110,6 +110,7 @@ use crate::store::migration::migrate;
 use crate::store::records::{Damaged, Quarantined, Records, StoredRecord};
 use crate::store::{Store, StoreError, Table};
 use crate::witnessing::Witnessing;
+use futures::future::LocalBoxFuture;
 use gen_registry_api::client::Listener;
 use gen_registry_api::*;
 use gen_registry_core::registry::Ask;
@@ -360,6 +361,11 @@ impl Node {
     /// Returns what this node knows of its network, for an exchange with a peer.
     pub fn known(&self) -> Ref<'_, gen_registry_core::registry::Registry> {
         Ref::map(self.registry.read_model(), |read_model| read_model.registry())
+    }
+
+    /// Begins to check the signatures in a page of pieces off this thread, where that can be done.
+    pub(crate) fn begin_to_verify(&self, page: &[u8]) -> Option<LocalBoxFuture<'static, Option<Vec<bool>>>> {
+        self.context.environment.verify(self.context.network.topic, page)
     }
 
     /// Loads what answers a peer's questions, up to the size of a page.

@@ -18,6 +18,7 @@ use futures::future::LocalBoxFuture;
 
 use crate::platform::sandbox::{Returned, Run, RunError};
 use crate::platform::search::SearchBackend;
+use gen_registry_core::identity::Topic;
 use gen_registry_core::jobs::{Job, JobOutput};
 use gen_registry_core::time::Timestamp;
 
@@ -42,6 +43,12 @@ pub trait Environment {
 
     /// Runs a CPU-heavy job off the main thread. Returns `None` if no worker is available.
     fn run_job(&self, job: Job) -> LocalBoxFuture<'static, Option<JobOutput>>;
+
+    /// Begins to check the signatures in a page of pieces ([`Job::Verify`]) off the main thread. Returns `None` where that gains
+    /// nothing, or no worker is available.
+    fn verify(&self, _topic: Topic, _page: &[u8]) -> Option<LocalBoxFuture<'static, Option<Vec<bool>>>> {
+        None
+    }
 
     /// Runs another person's function in a sandbox.
     fn run(&self, job: Run) -> LocalBoxFuture<'static, Result<Returned, RunError>>;

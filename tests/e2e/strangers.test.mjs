@@ -5,6 +5,22 @@ import { Server, apiValue, crowd, eventually, startUser, storedKeys } from "./ha
 
 const PEOPLE = 300;
 
+/** Counts what is sent to workers that carry out jobs. */
+function countJobs() {
+  globalThis.jobs = 0;
+  globalThis.Worker = class extends globalThis.Worker {
+    constructor(url, options) {
+      super(url, options);
+      this.isForJobs = /gen-registry-work/.test(options?.name);
+    }
+
+    postMessage(...message) {
+      if (this.isForJobs) globalThis.jobs += 1;
+      super.postMessage(...message);
+    }
+  };
+}
+
 test("strangers go where the person wants none, and come back with the first peer when there is room again", async (t) => {
   const server = await Server.start(t, { p2p: true, more: ["--no-witness"] });
   const { page, browser } = await startUser(t, server, { path: "/settings", username: "alice" });
@@ -15,9 +31,10 @@ test("strangers go where the person wants none, and come back with the first pee
   const users = await apiValue(page, "listAllUsernames", { limit: 2 });
   const followed = users.find((user) => user.username !== "alice");
   await apiValue(page, "follow", `person:${followed.did}`);
-  const other = await startUser(t, server);
+  const other = await startUser(t, server, { script: countJobs });
   await eventually("another device has everybody", async () =>
     (await other.page.evaluate(async () => (await globalThis.genRegistry.listAllUsernames({ limit: 1 })).total)) === PEOPLE + 1);
+  assert.ok((await other.page.evaluate(() => globalThis.jobs)) > 0, "their signatures were checked by a worker");
   await other.browser.close();
 
   const choice = page.getByTestId("strangers");

@@ -1,5 +1,7 @@
 //! Keys: from words to an identity, and what a signature counts for.
 
+use ed25519_dalek::VerifyingKey;
+
 use super::*;
 
 const TOPIC: Topic = Topic::from_bytes([9; 32]);

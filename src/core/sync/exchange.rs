@@ -11,7 +11,7 @@
 //!    identities. The ring of identities is the order of comparison, so a range of it can be compared by itself.
 //! 2. *Details.* Of these identities both sides say what they have: openings, length and head of each log, what counts by
 //!    itself.
-//! 3. *Pieces.* Each side asks for what it lacks and gets pages of at most 256 KiB, two of which are under way at a time.
+//! 3. *Pieces.* Each side asks for what it lacks and gets pages of at most 256 KiB, three of which are under way at a time.
 //!    After each page it looks again ([`Registry::asks_for`]).
 //! 4. *Done.* The initiator says so when it has nothing left to ask; the other side says so last.
 //!
@@ -53,7 +53,7 @@ use crate::sync::exchange::budget::{
 };
 use crate::sync::rejection::Rejection;
 use crate::time::Timestamp;
-pub use pieces::{Outcome, Part, admit, load_answer, plan_answer};
+pub use pieces::{Outcome, Part, admit, admit_verified, load_answer, plan_answer, verify_page};
 use ring::Ring;
 use wire::{ASKS_MAX, BESIDE_MAX, Hello, Message, PAGE_MAX_BYTES, Piece, WANT_MAX, detail_weight};
 
@@ -63,8 +63,9 @@ pub const FRAME_MAX_BYTES: u64 = 60_000;
 pub const STEPS_MAX: usize = 256;
 /// The most bytes of a peer's details that wait for their turn. What is beyond is left to the next round.
 pub const PENDING_MAX_BYTES: usize = 8 * 1024 * 1024;
-/// Pages that a peer is asked for at the same time: one is on its way, or loaded, while another is admitted.
-pub const PAGES_ASKED_MAX: usize = 2;
+/// Pages that a peer is asked for at the same time: one is admitted, the signatures of the next are checked, and another is
+/// on its way.
+pub const PAGES_ASKED_MAX: usize = 3;
 /// The sum of marks at which an exchange ends.
 pub const MARKS_MAX: u32 = 100;
 

@@ -17,7 +17,8 @@ use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use futures::channel::mpsc;
-use futures::{FutureExt, StreamExt, pin_mut, select};
+use futures::future::{Either, LocalBoxFuture, select};
+use futures::{FutureExt, SinkExt, StreamExt, pin_mut};
 use futures_timer::Delay;
 
 use crate::AdmissionReport;
@@ -30,6 +31,7 @@ use gen_registry_api::{Event, Failure};
 use gen_registry_core::keys::Did;
 use gen_registry_core::ring::RingRange;
 use gen_registry_core::sync::exchange::budget::{NEWS_BURST, NEWS_EVERY, NEWS_MAX};
+use gen_registry_core::sync::exchange::wire::Message;
 use gen_registry_core::sync::exchange::{Exchange, Input, Output};
 use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_core::sync::reputation::ReputationEvent;
@@ -43,6 +45,10 @@ const COMPARE_EVERY_TICKS: usize = 30;
 const WANT_EVERY_TICKS: usize = 300;
 /// A round in which the peer says nothing for so long is given up.
 const STALLED_AFTER: Duration = Duration::from_secs(30);
+/// A page of fewer bytes is checked where it is admitted: less work than to have a worker do it.
+const CHECKED_APART_MIN_BYTES: usize = 32 * 1024;
+/// Messages that are taken ahead of their turn, beside the one that waits for room.
+const ARRIVALS_AHEAD_MAX: usize = 1;
 /// Identities of which a session has still to say that they changed. What is beyond is left to the next comparison.
 const NEWS_WAITING_MAX: usize = 4 * NEWS_MAX;
 
@@ -59,6 +65,15 @@ enum SessionEnd {
     /// The link ended, or this node can't go on.
     Gone,
 }
+
+/// A message of the peer, and for a page the outcome of its check.
+struct Arrival {
+    message: Result<Vec<u8>, LinkFault>,
+    verified: Option<Verified>,
+}
+
+/// Which signatures of a page are right, or `None` if nobody could check them.
+type Verified = LocalBoxFuture<'static, Option<Vec<bool>>>;
 
 /// An exchange with the node and the link that it belongs to.
 struct Host {
@@ -78,6 +93,8 @@ struct Host {
     ticks_until_asking: usize,
     /// When the peer said something last.
     last_message: Timestamp,
+    /// The outcome of the check of the page that is fed.
+    verified: Option<Verified>,
     /// The queue to the peer, also to see why a link has ended.
     outgoing: Outgoing,
     _guard: LinkGuard,
@@ -132,10 +149,20 @@ pub(super) async fn serve(
         asked: BTreeSet::new(),
         ticks_until_asking: WANT_EVERY_TICKS,
         last_message,
+        verified: None,
         outgoing,
         _guard: guard,
     };
-    let ended = host.run(incoming, woken).await;
+    let ended = {
+        let (ahead, arrivals) = mpsc::channel(ARRIVALS_AHEAD_MAX);
+        let receiving = receive(&node, incoming, ahead);
+        let running = host.run(arrivals, woken);
+        pin_mut!(receiving, running);
+        match select(receiving, running).await {
+            Either::Left(((), running)) => running.await,
+            Either::Right((ended, _)) => ended,
+        }
+    };
     node.retainer.forget_peer(peer);
     if matches!(ended, Err(SessionEnd::Gone)) && host.outgoing.fault() == Some(LinkFault::TooSlow) {
         // It was noticed when something was to be said, before the word of it came.
@@ -153,12 +180,32 @@ pub(super) async fn serve(
     }
 }
 
+/// Takes what arrives, a little ahead of its turn, and has the signatures of pages checked meanwhile:
+///
+/// ```text
+///   this thread      ── admit page 1 ──►── admit page 2 ──►
+///   a worker         ── check page 2 ──►── check page 3 ──►
+/// ```
+async fn receive(
+    node: &Node,
+    mut incoming: mpsc::Receiver<Result<Vec<u8>, LinkFault>>,
+    mut ahead: mpsc::Sender<Arrival>,
+) {
+    while let Some(message) = incoming.next().await {
+        let is_page = |bytes: &&Vec<u8>| bytes.len() >= CHECKED_APART_MIN_BYTES && Message::is_page(bytes);
+        let verified = message.as_ref().ok().filter(is_page).and_then(|page| node.begin_to_verify(page));
+        if ahead.send(Arrival { message, verified }).await.is_err() {
+            return;
+        }
+    }
+}
+
 impl Host {
     /// Feeds the exchange from its stream, from news and from the clock. Reads nothing while too much waits for the peer, or
     /// the peer has caused too much work.
     async fn run(
         &mut self,
-        mut incoming: mpsc::Receiver<Result<Vec<u8>, LinkFault>>,
+        mut arrivals: mpsc::Receiver<Arrival>,
         mut woken: mpsc::Receiver<()>,
     ) -> Result<(), SessionEnd> {
         self.feed(Input::Opened).await?;
@@ -169,19 +216,20 @@ impl Host {
         loop {
             // Looked at again at each tick.
             let waits = self.outgoing.is_full() || self.is_resting();
-            let next = async { if waits { futures::future::pending().await } else { incoming.next().await } }.fuse();
+            let next = async { if waits { futures::future::pending().await } else { arrivals.next().await } }.fuse();
             pin_mut!(next);
-            select! {
-                message = next => match message {
-                    Some(Ok(bytes)) => {
+            futures::select! {
+                arrival = next => match arrival.map(|Arrival { message, verified }| (message, verified)) {
+                    Some((Ok(bytes), verified)) => {
                         self.last_message = self.node.context.now();
+                        self.verified = verified;
                         self.feed(Input::Message(bytes)).await?;
                     }
-                    Some(Err(LinkFault::Oversized)) => {
+                    Some((Err(LinkFault::Oversized), _)) => {
                         self.count(Rejection::Oversized);
                         return Err(SessionEnd::Blame(Rejection::Oversized));
                     }
-                    Some(Err(LinkFault::TooSlow)) => {
+                    Some((Err(LinkFault::TooSlow), _)) => {
                         self.count(Rejection::Stalled);
                         return Err(SessionEnd::Blame(Rejection::Stalled));
                     }
@@ -297,7 +345,11 @@ impl Host {
                         inputs.push_back(Input::Loaded { ticket, pieces });
                     }
                     Output::Admit(pieces) => {
-                        let report = or_end(self.node.admission.admit(pieces).await)?;
+                        let verified = match self.verified.take() {
+                            Some(verified) => verified.await.unwrap_or_default(),
+                            None => Vec::new(),
+                        };
+                        let report = or_end(self.node.admission.admit_verified(pieces, verified).await)?;
                         self.note_admitted(&report);
                         self.node.block_lists.share_if_due().await;
                         inputs.push_back(Input::Admitted(report.outcome));

@@ -6,6 +6,7 @@ pub mod parameters;
 mod pause;
 mod sandbox;
 pub mod search_worker;
+mod shared_worker;
 pub mod tabs;
 
 use std::rc::Rc;
@@ -20,6 +21,7 @@ use web_sys::{PageTransitionEvent, StorageManager, VisibilityState};
 use crate::platform::sandbox::{Returned, Run, RunError};
 use crate::platform::search::SearchBackend;
 use crate::platform::{Environment, StorageUse};
+use gen_registry_core::identity::Topic;
 use gen_registry_core::jobs::{Job, JobOutput};
 use gen_registry_core::time::Timestamp;
 
@@ -38,6 +40,10 @@ impl Environment for Browser {
 
     fn run_job(&self, job: Job) -> LocalBoxFuture<'static, Option<JobOutput>> {
         Box::pin(job_worker::run_job(job))
+    }
+
+    fn verify(&self, topic: Topic, page: &[u8]) -> Option<LocalBoxFuture<'static, Option<Vec<bool>>>> {
+        job_worker::verify(topic, page)
     }
 
     fn run(&self, job: Run) -> LocalBoxFuture<'static, Result<Returned, RunError>> {

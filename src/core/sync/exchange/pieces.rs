@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::log::{Chain, Entry, EntryId, ForkProof, LogId, SignedHeader};
+use crate::identity::Topic;
+use crate::log::{Body, Chain, Entry, EntryError, EntryId, ForkProof, LogId, SignedHeader};
 use crate::receipt::{ProvenPath, Receipt};
 use crate::registry::{Ask, Received, Registry};
-use crate::sync::exchange::wire::{PAGE_MAX_BYTES, Piece};
+use crate::sync::exchange::wire::{Message, PAGE_MAX_BYTES, Piece};
 use crate::sync::rejection::Rejection;
 
 /// The most parts of one answer. The smallest piece, a receipt, has 157 bytes.
@@ -112,18 +113,53 @@ pub fn load_answer(parts: Vec<Part>, mut load: impl FnMut(&EntryId) -> Option<Ve
     pieces
 }
 
+/// Checks the signatures of each piece of a page (the bytes of a [`Message::Pieces`]), as admitting it does. Signatures are
+/// most of the work of admitting entries and receipts, and need nothing that is known here: any thread can check them
+/// beforehand. False for what is wrong, and for pieces of other kinds; nothing for what is no page.
+pub fn verify_page(topic: &Topic, page: &[u8]) -> Vec<bool> {
+    match Message::decode(page) {
+        Ok(Message::Pieces { pieces, .. }) => pieces.iter().map(|piece| verify(topic, piece)).collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn verify(topic: &Topic, piece: &Piece) -> bool {
+    match piece {
+        Piece::Entry(bytes) => Entry::decode(topic, bytes)
+            .is_ok_and(|entry| !entry.header().log.are_facts() || Body::of(topic, &entry).is_ok()),
+        Piece::Receipt(bytes) => Receipt::decode(topic, bytes).is_ok(),
+        Piece::Path(..) | Piece::Fork(..) => false,
+    }
+}
+
 /// Admits pieces into a registry. `operations` counts those of a change, before anything of it is decoded.
 pub fn admit(registry: &mut Registry, pieces: &[Piece], operations: impl Fn(&Entry) -> Option<u64>) -> Outcome {
+    admit_verified(registry, pieces, &[], operations)
+}
+
+/// The same where `verified` says, of the first of the pieces, whether [`verify_page`] found them right: their signatures are
+/// not checked again.
+pub fn admit_verified(
+    registry: &mut Registry,
+    pieces: &[Piece],
+    verified: &[bool],
+    operations: impl Fn(&Entry) -> Option<u64>,
+) -> Outcome {
     let topic = registry.topic();
     let mut outcome = Outcome::default();
-    for piece in pieces {
+    for (at, piece) in pieces.iter().enumerate() {
+        let is_verified = verified.get(at).copied().unwrap_or(false);
         match piece {
-            Piece::Entry(bytes) => match Entry::decode(&topic, bytes) {
+            Piece::Entry(bytes) => match decode_entry(&topic, bytes, is_verified) {
                 Err(_) => outcome.rejections.push(Rejection::Forged),
                 Ok(entry) => {
                     // What breaks a bound of its log has no effect anywhere; who carried it is not to blame.
                     let Some(operations) = operations(&entry) else { continue };
-                    let Ok(received) = registry.admit(&entry, operations) else { continue };
+                    let admitted = match is_verified {
+                        true => registry.admit_verified(&entry, operations),
+                        false => registry.admit(&entry, operations),
+                    };
+                    let Ok(received) = admitted else { continue };
                     match received {
                         Received::Kept => {
                             outcome.has_news = true;
@@ -138,8 +174,8 @@ pub fn admit(registry: &mut Registry, pieces: &[Piece], operations: impl Fn(&Ent
                     }
                 }
             },
-            Piece::Receipt(bytes) => match Receipt::decode(&topic, bytes) {
-                Err(_) => outcome.rejections.push(Rejection::Forged),
+            Piece::Receipt(bytes) => match decode_receipt(&topic, bytes, is_verified) {
+                Err(()) => outcome.rejections.push(Rejection::Forged),
                 Ok(receipt) => {
                     let entry = receipt.entry;
                     if registry.add_receipt(receipt) {
@@ -180,4 +216,16 @@ pub fn admit(registry: &mut Registry, pieces: &[Piece], operations: impl Fn(&Ent
         }
     }
     outcome
+}
+
+fn decode_entry(topic: &Topic, bytes: &[u8], is_verified: bool) -> Result<Entry, EntryError> {
+    if is_verified { Entry::decode_unverified(topic, bytes) } else { Entry::decode(topic, bytes) }
+}
+
+fn decode_receipt(topic: &Topic, bytes: &[u8], is_verified: bool) -> Result<Receipt, ()> {
+    if is_verified {
+        Receipt::decode_unverified(bytes).map_err(drop)
+    } else {
+        Receipt::decode(topic, bytes).map_err(drop)
+    }
 }

@@ -23,6 +23,8 @@ pub const LOGS_MAX: usize = 1_024;
 pub const BESIDE_MAX: usize = 2_000;
 /// Questions in one `Need`.
 pub const ASKS_MAX: usize = 256;
+/// The first byte of [`Message::Pieces`].
+const PIECES: u8 = 7;
 
 /// One message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,6 +137,11 @@ impl Piece {
 }
 
 impl Message {
+    /// Returns whether bytes are those of pieces, if they are of a message.
+    pub fn is_page(bytes: &[u8]) -> bool {
+        bytes.first() == Some(&PIECES)
+    }
+
     /// The canonical bytes.
     pub fn encode(&self) -> Vec<u8> {
         let encoder = Encoder::new();
@@ -150,7 +157,7 @@ impl Message {
             Self::Details { details, is_last } => list(encoder.byte(5).byte((*is_last).into()), details, encode_detail),
             Self::Need { ticket, asks } => list(encoder.byte(6).integer(*ticket), asks, encode_ask),
             Self::Pieces { ticket, pieces } => {
-                list(encoder.byte(7).integer(*ticket), pieces, |encoder, piece| piece.encode(encoder))
+                list(encoder.byte(PIECES).integer(*ticket), pieces, |encoder, piece| piece.encode(encoder))
             }
             Self::Done { round } => encoder.byte(8).integer(*round),
             Self::News(news) => list(encoder.byte(9), news, encode_state),
@@ -187,7 +194,7 @@ impl Message {
                 Self::Details { details: many(&mut decoder, WANT_MAX, decode_detail)?, is_last }
             }
             6 => Self::Need { ticket: decoder.integer()?, asks: many(&mut decoder, ASKS_MAX, decode_ask)? },
-            7 => Self::Pieces {
+            PIECES => Self::Pieces {
                 ticket: decoder.integer()?,
                 pieces: many(&mut decoder, PAGE_MAX_BYTES / 8, Piece::decode)?,
             },

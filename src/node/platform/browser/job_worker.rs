@@ -10,22 +10,62 @@
 //!   terminate()
 //! ```
 //!
-//! A worker lives for one job; its memory (64 MiB while a key is derived) is freed with it.
+//! A worker lives for one job; its memory (64 MiB while a key is derived) is freed with it. Only checking signatures has a
+//! worker that stays while pages of them arrive ([`verify`]).
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use futures::channel::oneshot;
+use futures::future::LocalBoxFuture;
+use gloo::timers::callback::Timeout;
 use js_sys::Uint8Array;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{DedicatedWorkerGlobalScope, MessageEvent, Worker, WorkerOptions, WorkerType};
 
+use crate::platform::browser::shared_worker::SharedWorker;
+use gen_registry_core::identity::Topic;
 use gen_registry_core::jobs::{Job, JobOutput, PROTOCOL, perform as perform_here};
 
 /// What `public/worker.js` is to load. Trunk gives a worker's files no hash.
 const PROGRAM: &str = "js=/gen-registry-work.js&wasm=/gen-registry-work_bg.wasm";
 
-/// The worker's side: waits for its one job.
+/// How long the worker that checks signatures stays without work.
+const IDLE_MILLIS: u32 = 10_000;
+
+thread_local! {
+    /// The worker that checks signatures.
+    static VERIFIER: Rc<SharedWorker<Option<JobOutput>>> = Rc::new(SharedWorker::new(PROGRAM, PROTOCOL));
+    /// When it is ended: each request puts it off.
+    static END: RefCell<Option<Timeout>> = const { RefCell::new(None) };
+}
+
+/// Begins to check the signatures in a page, from the page's side. Returns `None` if no worker can be had.
+pub(super) fn verify(topic: Topic, page: &[u8]) -> Option<LocalBoxFuture<'static, Option<Vec<bool>>>> {
+    let verifier = VERIFIER.with(Rc::clone);
+    let answer = verifier.ask(&Job::Verify { topic, page: page.to_vec().into() });
+    put_off_the_end();
+    Some(Box::pin(async move {
+        match answer.await {
+            Ok(Some(JobOutput::Verified(verified))) => Some(verified),
+            Ok(_) | Err(_) => None,
+        }
+    }))
+}
+
+/// Has the worker that checks signatures end once it had nothing to do for a while.
+fn put_off_the_end() {
+    let end = Timeout::new(IDLE_MILLIS, || {
+        VERIFIER.with(|verifier| match verifier.pending() {
+            0 => verifier.end(),
+            _ => put_off_the_end(),
+        });
+    });
+    END.with(|place| place.replace(Some(end)));
+}
+
+/// The worker's side: carries out jobs, most often one.
 pub fn serve() {
     let scope: DedicatedWorkerGlobalScope = js_sys::global().unchecked_into();
     let answer_to = scope.clone();
@@ -66,7 +106,7 @@ async fn run(job: Job) -> Option<JobOutput> {
             drop(sender.send(outcome));
         }
     };
-    let settle = std::rc::Rc::new(settle);
+    let settle = Rc::new(settle);
     let question = Cell::new(cbor4ii::serde::to_vec(Vec::new(), &job).ok()?);
     // Whole files may be in it; neither copy stays longer than it must.
     drop(job);
