@@ -26,6 +26,7 @@ use std::{
 use futures::{StreamExt, channel::mpsc};
 use tokio::sync::{oneshot, watch};
 
+use crate::counts::Known;
 use gen_registry_api::{Answer, ChatCommand, Command, FailureCode, ModuleCommand, ProfileChanges, PublishDraft};
 use gen_registry_node::Network;
 use gen_registry_node::Node;
@@ -59,6 +60,8 @@ pub const DIRECT_MAX: usize = 128;
 pub const PORTS_TRIED: u16 = 16;
 /// How long to wait for the first address; it is available at once or never.
 const LISTEN_PATIENCE: Duration = Duration::from_secs(5);
+/// How often what it knows is looked at.
+const KNOWN_EVERY: Duration = Duration::from_secs(5);
 /// How long the node may take to finish writing and to say goodbye.
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
 
@@ -110,14 +113,26 @@ pub struct CatalogueNode {
     ended: oneshot::Receiver<()>,
 }
 
-/// The node's addresses, and whether it runs.
+/// The node's addresses, what it knows, and whether it runs.
 #[derive(Clone)]
-pub struct CatalogueNodeView(watch::Receiver<Vec<String>>);
+pub struct CatalogueNodeView(watch::Receiver<Shown>);
+
+/// What a running node shows.
+#[derive(Clone, Default)]
+struct Shown {
+    addresses: Vec<String>,
+    known: Known,
+}
 
 impl CatalogueNodeView {
     /// Returns where pages reach it, each address with its peer id at the end.
     pub fn addresses(&self) -> Vec<String> {
-        self.0.borrow().clone()
+        self.0.borrow().addresses.clone()
+    }
+
+    /// Returns what it knew some seconds ago.
+    pub(crate) fn known(&self) -> Known {
+        self.0.borrow().known
     }
 
     /// Whether its thread is running.
@@ -178,14 +193,15 @@ pub fn next_free(relay: &Multiaddr) -> Multiaddr {
 /// Runs on the node's thread, from start to stop.
 async fn live(
     options: CatalogueNodeOptions,
-    began: oneshot::Sender<Result<watch::Receiver<Vec<String>>, CatalogueNodeError>>,
+    began: oneshot::Sender<Result<watch::Receiver<Shown>, CatalogueNodeError>>,
     mut stopped: oneshot::Receiver<()>,
 ) {
     let CatalogueNodeOptions { data, network, listen, public, catalogue } = options;
     // Unbounded: one message for each address that the node listens on.
     let (listen_addresses, mut listening_at) = mpsc::unbounded();
-    let peering = match open(data.as_deref(), network, listen, public, listen_addresses, catalogue).await {
-        Ok(peering) => peering,
+    let opened = open(data.as_deref(), network, listen, public, listen_addresses, catalogue).await;
+    let (node, peering) = match opened {
+        Ok(opened) => opened,
         Err(error) => return drop(began.send(Err(error))),
     };
     let mesh = peering.mesh();
@@ -197,20 +213,38 @@ async fn live(
         first = first => first.ok().flatten(),
     };
     let Some(addresses) = addresses else { return drop(began.send(Err(CatalogueNodeError::NoAddress))) };
-    let (sender, addresses) = watch::channel(addresses);
-    if began.send(Ok(addresses)).is_err() {
+    let (sender, shown) = watch::channel(Shown { addresses, known: known(&node).await });
+    if began.send(Ok(shown)).is_err() {
         return;
     }
+    let mut look = tokio::time::interval(KNOWN_EVERY);
     loop {
         tokio::select! {
             () = &mut life => return tracing::error!("the catalogue's node ended"),
-            Some(addresses) = listening_at.next() => drop(sender.send_replace(addresses)),
+            Some(addresses) = listening_at.next() => sender.send_modify(|shown| shown.addresses = addresses),
+            _ = look.tick() => {
+                let known = known(&node).await;
+                sender.send_modify(|shown| shown.known = known);
+            }
             // Asked to stop, or the handle was dropped.
             _ = &mut stopped => break,
         }
     }
     mesh.close();
     tokio::time::timeout(STOP_PATIENCE, life).await.ok();
+}
+
+/// Returns what the node knows.
+async fn known(node: &Node) -> Known {
+    match node.handle(Command::Status).await {
+        Ok(Answer::Status(status)) => Known {
+            people: status.registries,
+            names: status.names,
+            peers: status.peers,
+            strangers_share: status.strangers_share,
+        },
+        _ => Known::default(),
+    }
 }
 
 /// Opens the store, publishes what is missing, and sets the node up for its network.
@@ -221,7 +255,7 @@ async fn open(
     public: Vec<Multiaddr>,
     addresses: mpsc::UnboundedSender<Vec<String>>,
     catalogue: Vec<PublishDraft>,
-) -> Result<Peering, CatalogueNodeError> {
+) -> Result<(Rc<Node>, Peering), CatalogueNodeError> {
     // libp2p shares ports: it would quietly get some of another program's connections.
     if let Some(Err(error)) = socket_of(&listen).map(TcpListener::bind)
         && error.kind() == io::ErrorKind::AddrInUse
@@ -243,7 +277,7 @@ async fn open(
     if let Err(failure) = node.handle(invisible).await {
         tracing::warn!(message = %failure.message, "the catalogue is shown as a person who is online");
     }
-    Ok(peering)
+    Ok((node, peering))
 }
 
 /// Opens the store; in memory without a data folder.

@@ -28,15 +28,25 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
+use crate::counts::HttpCounts;
 use crate::limits::{HTTP_HEAD_LINES_MAX, HTTP_HEAD_MAX_BYTES, HTTP_HEAD_TIMEOUT, HTTP_WRITE_TIMEOUT, HttpLimits};
 
 /// After a failure to accept, e.g. for want of files, the next attempt waits for this.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 
+/// What a listener admits, and counts.
+#[derive(Default)]
+pub(crate) struct Door {
+    pub(crate) limits: HttpLimits,
+    pub(crate) proxies: TrustedProxies,
+    pub(crate) counts: HttpCounts,
+}
+
 /// What connections are admitted by. Clones share what is open.
 #[derive(Clone)]
 struct Doors {
     proxies: TrustedProxies,
+    counts: HttpCounts,
     connections: Room,
     /// Requests that proxies passed on and that are being answered.
     requests: Room,
@@ -80,16 +90,16 @@ impl Drop for Permit {
 }
 
 /// Serves an application until `stop` resolves, then until the requests under way are answered.
-pub async fn serve(
+pub(crate) async fn serve(
     listener: TcpListener,
     app: Router,
-    limits: HttpLimits,
-    proxies: TrustedProxies,
+    Door { limits, proxies, counts }: Door,
     stop: impl Future<Output = ()>,
 ) {
     let HttpLimits { connections, connections_per_address: per_address } = limits;
     let doors = Doors {
         proxies,
+        counts,
         connections: Room::new(connections, per_address),
         requests: Room::new(usize::MAX, per_address),
     };
@@ -117,8 +127,11 @@ fn begin(stream: TcpStream, address: SocketAddr, doors: &Doors, app: Router, gra
     let is_proxy = doors.proxies.contains(address.ip());
     let origin = (!is_proxy).then(|| address.ip().into());
     let Some(permit) = doors.connections.enter(origin) else {
+        doors.counts.connections_refused.inc();
         return tracing::debug!("a connection beyond a limit was closed");
     };
+    let open = doors.counts.connections.clone();
+    open.inc();
     let doors = doors.clone();
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (app, doors) = (app.clone(), doors.clone());
@@ -137,6 +150,7 @@ fn begin(stream: TcpStream, address: SocketAddr, doors: &Doors, app: Router, gra
         if let Err(error) = connection.await {
             tracing::debug!(%error, "a connection ended");
         }
+        open.dec();
         drop(permit);
     });
 }
@@ -145,8 +159,10 @@ fn begin(stream: TcpStream, address: SocketAddr, doors: &Doors, app: Router, gra
 async fn answer(request: Request, is_proxy: bool, doors: &Doors, app: Router) -> Response {
     let client = is_proxy.then(|| client_of(request.headers(), &doors.proxies)).flatten();
     let Some(permit) = doors.requests.enter(client.map(Origin::from)) else {
+        doors.counts.requests_refused.inc();
         return StatusCode::TOO_MANY_REQUESTS.into_response();
     };
+    doors.counts.requests.inc();
     let response = match app.oneshot(request).await {
         Ok(response) => response,
         Err(never) => match never {},

@@ -41,6 +41,8 @@ use tower_http::services::ServeDir;
 
 use crate::catalogue::{CatalogueError, catalogue};
 use crate::catalogue_node::{CatalogueNode, CatalogueNodeError, CatalogueNodeOptions, next_free};
+use crate::counts::ServerCounts;
+use crate::dashboard;
 use crate::http;
 use crate::limits::HttpLimits;
 use crate::network::{self, Membership, NetworkError, NetworkOptions};
@@ -221,15 +223,18 @@ pub async fn serve(
         _ => None,
     };
     let catalogue = catalogue_node.as_ref().map(CatalogueNode::view);
-    let site = Site { dist: options.dist, network, relay: relay_view, catalogue };
+    let counts = ServerCounts::default();
+    let site = Site { dist: options.dist, network, relay: relay_view, catalogue, counts: counts.clone() };
     // Dropped when this ends, in whatever way.
     let (stopping, stopped) = watch::channel(());
     if let Some((listener, address)) = metrics_listener {
-        tracing::info!("counters: http://{address}/metrics");
+        tracing::info!("counters: http://{address}/ and http://{address}/metrics");
         let (app, stop) = (counters(site.clone()), closed(stopped.clone()));
-        tokio::spawn(http::serve(listener, app, HttpLimits::of_metrics(), TrustedProxies::default(), stop));
+        let door = http::Door { limits: HttpLimits::of_metrics(), ..http::Door::default() };
+        tokio::spawn(http::serve(listener, app, door, stop));
     }
-    let mut server = tokio::spawn(http::serve(listener, page(site), limits, proxies, closed(stopped)));
+    let door = http::Door { limits, proxies, counts: counts.http };
+    let mut server = tokio::spawn(http::serve(listener, page(site), door, closed(stopped)));
     listening(address);
     let ended = tokio::select! {
         () = stop => {
@@ -327,7 +332,7 @@ pub fn page(site: Site) -> Router {
 
 /// Returns the service of the counters without a listener.
 pub fn counters(site: Site) -> Router {
-    Router::new().route("/metrics", get(status::metrics)).with_state(site)
+    Router::new().route("/", get(dashboard::dashboard)).route("/metrics", get(status::metrics)).with_state(site)
 }
 
 /// Adds the protecting headers to every response. One that does not say how long it may be cached must be revalidated.

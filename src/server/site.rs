@@ -6,6 +6,7 @@ use gen_registry_node::Network;
 use gen_registry_node::net::relay::RelayStatus;
 
 use crate::catalogue_node::CatalogueNodeView;
+use crate::counts::ServerCounts;
 
 /// What HTTP handlers need: the page's folder, and the state of what runs beside it.
 #[derive(Clone)]
@@ -18,4 +19,15 @@ pub struct Site {
     pub relay: Option<RelayStatus>,
     /// The catalogue's node, if there is one.
     pub catalogue: Option<CatalogueNodeView>,
+    /// What the server counts.
+    pub counts: ServerCounts,
+}
+
+impl Site {
+    /// Takes over what the catalogue's node knows now.
+    pub(crate) fn refresh_counts(&self) {
+        if let Some(catalogue) = &self.catalogue {
+            self.counts.show(catalogue.known());
+        }
+    }
 }

@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use crate::{catalogue_node::CatalogueNodeView, site::Site};
 use gen_registry_node::VERSION;
-use gen_registry_node::net::relay::{RelayStatus, address::websocket_origin, metrics::METRICS_TYPE};
+use gen_registry_node::net::relay::numbers::{METRICS_TYPE, text_of};
+use gen_registry_node::net::relay::{RelayStatus, address::websocket_origin};
 use gen_registry_node::network::{NetworkParameters, parameters::ENTRIES_MAX};
 
 /// The body of `/health`. Each part is `off`, `running` or `ended`.
@@ -39,29 +40,59 @@ pub(super) async fn network(State(site): State<Site>) -> Response {
     json(StatusCode::OK, &NetworkParameters { relays, public_nodes, ..NetworkParameters::from(&site.network) })
 }
 
+/// What became of a part of the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    Off,
+    Running,
+    Ended,
+}
+
+impl Part {
+    fn of(running: Option<bool>) -> Self {
+        match running {
+            None => Self::Off,
+            Some(true) => Self::Running,
+            Some(false) => Self::Ended,
+        }
+    }
+
+    /// As it is written.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Running => "running",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// Returns what became of the relay, the witness and the catalogue's node.
+pub(super) fn parts(site: &Site) -> [(&'static str, Part); 3] {
+    [
+        ("Relay", Part::of(site.relay.as_ref().map(RelayStatus::is_running))),
+        ("Witness", Part::of(site.relay.as_ref().and_then(RelayStatus::witness_is_running))),
+        ("Catalogue's node", Part::of(site.catalogue.as_ref().map(CatalogueNodeView::is_running))),
+    ]
+}
+
 /// `/health`: 200 while everything that was started runs, else 503.
 pub(super) async fn health(State(site): State<Site>) -> Response {
-    let state = |running: Option<bool>| match running {
-        None => "off",
-        Some(true) => "running",
-        Some(false) => "ended",
-    };
-    let relay = state(site.relay.as_ref().map(RelayStatus::is_running));
-    let witness = state(site.relay.as_ref().and_then(RelayStatus::witness_is_running));
-    let catalogue = state(site.catalogue.as_ref().map(CatalogueNodeView::is_running));
-    let (code, status) = match [relay, witness, catalogue].contains(&"ended") {
+    let [relay, witness, catalogue] = parts(&site).map(|(_, part)| part);
+    let (code, status) = match [relay, witness, catalogue].contains(&Part::Ended) {
         false => (StatusCode::OK, "ok"),
         true => (StatusCode::SERVICE_UNAVAILABLE, "failing"),
     };
+    let [relay, witness, catalogue] = [relay, witness, catalogue].map(Part::name);
     let peer_id = site.relay.as_ref().map(|relay| relay.peer_id().to_string());
     json(code, &Health { status, version: VERSION, relay, witness, catalogue, peer_id })
 }
 
-/// `/metrics`: the relay's counters for Prometheus, on a listener of their own.
+/// `/metrics`: the counters for Prometheus, on a listener of their own.
 pub(super) async fn metrics(State(site): State<Site>) -> Response {
-    // Without a relay nothing is counted; an empty page of numbers ends like this.
-    let text = site.relay.as_ref().map_or_else(|| Ok("# EOF\n".to_owned()), |relay| relay.metrics().text());
-    match text {
+    site.refresh_counts();
+    let relay = site.relay.as_ref().map(RelayStatus::numbers);
+    match text_of([site.counts.numbers()].into_iter().chain(relay)) {
         Ok(text) => ([(header::CONTENT_TYPE, HeaderValue::from_static(METRICS_TYPE))], text).into_response(),
         Err(error) => {
             tracing::error!(%error, "could not write the numbers");

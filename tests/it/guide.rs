@@ -15,6 +15,8 @@ use gen_registry_node::net::{
 use gen_registry_node::store::Table;
 
 use crate::support::relay::relay_with;
+use gen_registry_node::net::relay::numbers::text_of;
+use gen_registry_server::counts::ServerCounts;
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -112,7 +114,7 @@ fn operating_describes_every_flag_and_variable_and_no_other() {
 #[tokio::test]
 async fn operating_lists_every_metric_and_no_other() {
     let (relay, view, _) = relay_with(RelayLimits::default()).await;
-    let numbers = view.metrics().text().unwrap();
+    let numbers = text_of([ServerCounts::default().numbers(), view.numbers()]).unwrap();
     relay.stop().await;
     let described = numbers.lines().filter_map(|line| line.strip_prefix("# TYPE "));
     let metrics: BTreeSet<String> = described

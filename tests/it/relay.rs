@@ -16,6 +16,7 @@ use gen_registry_node::net::{
         limits::{REGISTRATIONS_PER_PEER_RATE, RelayLimits},
     },
 };
+use gen_registry_server::counts::ServerCounts;
 use gen_registry_server::serve::{counters, page};
 use gen_registry_server::site::Site;
 use http_body_util::BodyExt;
@@ -38,7 +39,13 @@ fn topic() -> rendezvous::Namespace {
 
 /// Status, policy and text of what the server of this relay answers.
 async fn ask(dist: &Path, relay: &RelayStatus, path: &str) -> (u16, String, String) {
-    let site = Site { dist: dist.to_owned(), network: Network::default(), relay: Some(relay.clone()), catalogue: None };
+    let site = Site {
+        dist: dist.to_owned(),
+        network: Network::default(),
+        relay: Some(relay.clone()),
+        catalogue: None,
+        counts: ServerCounts::default(),
+    };
     let app = if path == "/metrics" { counters(site) } else { page(site) };
     let response = app.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
     let policy = response.headers().get("content-security-policy").map(|policy| policy.to_str().unwrap().to_owned());

@@ -22,6 +22,7 @@ use gen_registry_core::digest::hex;
 use gen_registry_core::limits::PARAMETERS_VERSION;
 use gen_registry_core::network::Genesis;
 use gen_registry_node::Network;
+use gen_registry_server::counts::ServerCounts;
 use gen_registry_server::limits::HTTP_CONNECTIONS_PER_ADDRESS;
 use gen_registry_server::serve::{counters, is_hashed, page};
 use gen_registry_server::site::Site;
@@ -30,7 +31,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::ServiceExt;
 
 fn site(dist: &Path) -> Site {
-    Site { dist: dist.to_owned(), network: Network::default(), relay: None, catalogue: None }
+    Site {
+        dist: dist.to_owned(),
+        network: Network::default(),
+        relay: None,
+        catalogue: None,
+        counts: ServerCounts::default(),
+    }
 }
 
 async fn ask(path: &str, headers: &[(&str, &str)]) -> Response<Body> {
@@ -173,7 +180,8 @@ async fn status_endpoints_are_never_the_page_and_never_cached() {
     let request = Request::get("/metrics").body(Body::empty()).unwrap();
     let response = counters(site(folder.path())).oneshot(request).await.unwrap();
     assert_eq!(one(&response, "content-type"), "application/openmetrics-text; version=1.0.0; charset=utf-8");
-    assert_eq!(text(response).await, "# EOF\n");
+    let numbers = text(response).await;
+    assert!(numbers.contains("\ngen_http_connections 0\n") && numbers.ends_with("# EOF\n"), "{numbers}");
 }
 
 #[tokio::test]
@@ -301,6 +309,30 @@ async fn connections_of_one_address_leave_room_for_others() {
     let mut answer = String::new();
     other.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let counted = server.counters();
+    let counted = counted.lines().find_map(|line| line.strip_prefix("gen_http_connections_refused_total ")).unwrap();
+    assert_eq!(counted.parse(), Ok(refused), "those that were closed are counted");
+}
+
+#[tokio::test]
+async fn operators_see_what_is_counted_on_a_page_that_runs_nothing() {
+    let folder = dist();
+    let server = Server::with(folder.path(), &["--no-witness", "--no-catalogue"]);
+    assert!(server.raw("/").starts_with("HTTP/1.1 200"));
+    let page = server.dashboard();
+    let (head, body) = page.split_once("\r\n\r\n").unwrap();
+    assert!(head.to_lowercase().contains("content-security-policy: default-src 'none'"), "{head}");
+    assert!(!body.contains("<script"), "{body}");
+    for row in [
+        "Relay</th><td>running</td>",
+        "Witness</th><td>off</td>",
+        "Requests that were answered</th><td>1</td>",
+        "Connections for pages that were closed at once, over a limit</th><td>0</td>",
+        "Reservations refused because one address holds its share</th><td>0</td>",
+    ] {
+        assert!(body.contains(row), "{row}: {body}");
+    }
+    assert!(server.raw("/dashboard").starts_with("HTTP/1.1 404"), "it is not on the address of the page");
 }
 
 #[test]

@@ -91,6 +91,11 @@ impl Server {
         Self::ask(&self.metrics, "/metrics")
     }
 
+    /// The page for operators.
+    pub fn dashboard(&self) -> String {
+        Self::ask(&self.metrics, "/")
+    }
+
     fn ask(address: &str, path: &str) -> String {
         let mut stream = TcpStream::connect(address).unwrap();
         write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n").unwrap();

@@ -30,6 +30,7 @@ mod ip_limiter;
 pub mod key;
 pub mod limits;
 pub mod metrics;
+pub mod numbers;
 mod origins;
 mod places;
 mod proxied;
@@ -66,7 +67,8 @@ use crate::net::relay::{
     event_loop::RelayLoop,
     key::NodeKey,
     limits::{LISTEN_TIMEOUT, RelayLimits, STOP_TIMEOUT},
-    metrics::{Counts, Metrics},
+    metrics::{Counts, numbers_of},
+    numbers::Numbers,
     origins::Origins,
     places::Places,
     rendezvous::Rendezvous,
@@ -117,7 +119,7 @@ pub struct RelayStatus {
     /// The witness's queue, to see whether it still runs.
     witness: Option<mpsc::WeakSender<WitnessRequest>>,
     counts: Counts,
-    metrics: Arc<Metrics>,
+    numbers: Arc<Numbers>,
 }
 
 impl Relay {
@@ -157,7 +159,7 @@ impl Relay {
         let bootstrap = with_peer_ids(bootstrap)?;
         let listener = swarm.listen_on(listen.clone()).map_err(|source| listen_error(&listen, source))?;
         let (counts, origins) = (places.counts().clone(), places.origins().clone());
-        let metrics = Arc::new(Metrics::new(registry, &counts));
+        let numbers = Arc::new(numbers_of(registry, &counts));
         // Weak: the status must not keep the witness running once its endpoint has ended.
         let witness_status = witness.as_ref().map(|endpoint| endpoint.questions.downgrade());
         let witness = witness.map(|endpoint| accept_witness_streams(&mut swarm, endpoint)).transpose()?;
@@ -200,7 +202,7 @@ impl Relay {
                 Err(error) => tracing::error!(%error, "relay task panicked"),
             }
         });
-        let status = RelayStatus { peer, local, addresses, witness: witness_status, counts, metrics };
+        let status = RelayStatus { peer, local, addresses, witness: witness_status, counts, numbers };
         Ok(Self { status, stop, watcher })
     }
 
@@ -275,9 +277,9 @@ impl RelayStatus {
         &self.counts
     }
 
-    /// Returns the metrics for `/metrics`.
-    pub fn metrics(&self) -> &Metrics {
-        &self.metrics
+    /// Returns what the relay counts.
+    pub fn numbers(&self) -> &Numbers {
+        &self.numbers
     }
 }
 

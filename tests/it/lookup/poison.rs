@@ -17,6 +17,7 @@ use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_node::Network;
 use gen_registry_node::net::IDENTIFY_PROTOCOL;
 use gen_registry_node::net::mesh::FIND_PROTOCOL;
+use gen_registry_node::net::relay::numbers::text_of;
 use libp2p::identity::Keypair;
 use libp2p::swarm::{NetworkBehaviour, StreamProtocol};
 use libp2p::{Multiaddr, Swarm, identify, ping};
@@ -124,7 +125,7 @@ fn poisoned_records_are_never_stored_nor_served() {
 }
 
 fn counts_of(view: &gen_registry_node::net::relay::RelayStatus, reason: &str) -> i64 {
-    let text = view.metrics().text().unwrap();
+    let text = text_of([view.numbers()]).unwrap();
     let line = format!("gen_relay_kademlia_values_refused_{reason}_total ");
     text.lines().find_map(|found| found.strip_prefix(&line)).and_then(|count| count.parse().ok()).unwrap()
 }

@@ -1,21 +1,16 @@
-//! The relay's metrics, in the format of Prometheus.
+//! What a relay counts.
 //!
 //! No address and no peer id is ever a label, so the metrics may be public.
 
-use std::fmt;
-
+use libp2p::relay;
 use prometheus_client::{
-    encoding::text::encode,
     metrics::{counter::Counter, gauge::Gauge},
     registry::Registry,
 };
 
-use libp2p::relay;
+use crate::net::relay::numbers::Numbers;
 
-/// The media type of [`Metrics::text`].
-pub const METRICS_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-
-/// The counters and gauges. Clones share them. `Metrics` registers each with a help text.
+/// The counters and gauges. Clones share them. `numbers_of` registers each with a help text.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
     /// Open connections.
@@ -137,29 +132,30 @@ pub(super) fn number(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// The counters, and the bandwidth that libp2p counts.
-pub struct Metrics {
-    registry: Registry,
-}
-
-impl Metrics {
-    /// Registers every counter under the prefix `gen_relay`.
-    pub(super) fn new(mut registry: Registry, counts: &Counts) -> Self {
-        let part = registry.sub_registry_with_prefix("gen_relay");
-        for (name, help, gauge) in [
-            ("connections", "Connections that are open", &counts.connections),
+/// Returns the numbers of a relay under the prefix `gen_relay`, after those of libp2p.
+pub(super) fn numbers_of(registry: Registry, counts: &Counts) -> Numbers {
+    let mut numbers = Numbers::new(registry);
+    numbers.add_gauges(
+        "gen_relay",
+        &[
+            ("connections", "Connections to the relay that are open", &counts.connections),
             ("reservations", "Reservations that are held", &counts.reservations),
             ("circuits", "Circuits that are open", &counts.circuits),
             ("rendezvous_registrations", "Registrations that are listed", &counts.registrations),
             ("kademlia_peers", "Peers in the routing table", &counts.kademlia_peers),
             ("kademlia_values", "Values that are stored and served", &counts.kademlia_values),
             ("witness_waiting", "Requests that wait for the witness", &counts.witness_waiting),
-        ] {
-            part.register(name, help, gauge.clone());
-        }
-        for (name, help, counter) in [
-            ("connections_opened", "Connections since the start", &counts.connections_opened),
-            ("connections_refused", "Connections that failed or were over a limit", &counts.connections_refused),
+        ],
+    );
+    numbers.add_counters(
+        "gen_relay",
+        &[
+            ("connections_opened", "Connections to the relay", &counts.connections_opened),
+            (
+                "connections_refused",
+                "Connections to the relay that failed or were over a limit",
+                &counts.connections_refused,
+            ),
             ("reservations_accepted", "Reservations given or renewed", &counts.reservations_accepted),
             ("reservations_refused", "Reservations over a limit", &counts.reservations_refused),
             (
@@ -177,7 +173,7 @@ impl Metrics {
                 "Reservations refused because one address asked too often",
                 &counts.reservations_refused_rate,
             ),
-            ("circuits_opened", "Circuits since the start", &counts.circuits_opened),
+            ("circuits_opened", "Circuits", &counts.circuits_opened),
             ("circuits_refused", "Circuits over a limit, or to a peer that isn't here", &counts.circuits_refused),
             ("circuits_cut", "Circuits that ended by a limit or a lost connection", &counts.circuits_cut),
             ("rendezvous_registrations_accepted", "Registrations given or renewed", &counts.registrations_accepted),
@@ -249,16 +245,7 @@ impl Metrics {
                 "Requests that never reached the witness, of an address with too many useless ones",
                 &counts.witness_turned_away_wasted,
             ),
-        ] {
-            part.register(name, help, counter.clone());
-        }
-        Self { registry }
-    }
-
-    /// Returns the metrics as text, in the format of [`METRICS_TYPE`].
-    pub fn text(&self) -> Result<String, fmt::Error> {
-        let mut text = String::new();
-        encode(&mut text, &self.registry)?;
-        Ok(text)
-    }
+        ],
+    );
+    numbers
 }
