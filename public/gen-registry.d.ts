@@ -1229,7 +1229,7 @@ export type RefusedVersion = { version: string, release: string, author: Author,
 /**
  * A rule that a peer broke.
  */
-export type Rejection = { "malformed": DecodeError } | "oversized" | "outOfOrder" | "foreignTopic" | "otherParameters" | "unasked" | "stalled" | "comparison" | "forged" | "badChange" | "tooManyMessages" | "tooManyAnnouncements" | "tooManyBytes" | "tooManyRequests" | "wrongBlock" | "wrongRecord" | "spoofed" | "replayed" | "misdated" | "tooManyHeartbeats" | "tooManyMessagesOfAuthor";
+export type Rejection = { "malformed": DecodeError } | "oversized" | "outOfOrder" | "foreignTopic" | "otherParameters" | "unasked" | "stalled" | "comparison" | "forged" | "badChange" | "tooManyMessages" | "tooManyAnnouncements" | "tooManyRequests" | "wrongBlock" | "wrongRecord" | "spoofed" | "replayed" | "misdated" | "tooManyHeartbeats" | "tooManyMessagesOfAuthor";
 
 export type RelayEntry = { 
 /**
