@@ -42,11 +42,12 @@ use std::time::Duration;
 
 use libp2p::{Multiaddr, PeerId};
 
-use crate::net::{REGISTRATION_SECONDS, address::peer_of};
+use crate::net::REGISTRATION_SECONDS;
+use crate::net::address::{peer_of, relay_of};
 pub use backoff::{Millis, Random};
 use backoff::{millis, retry_delay};
 pub use candidates::{ADDRESS_MAX_BYTES, ADDRESSES_MAX, BANS_MAX, CANDIDATES_MAX};
-use candidates::{Candidates, DialCandidate, relay_of};
+use candidates::{Candidates, DialCandidate};
 use dial_targets::{Circuit, DialTargets};
 
 /// Direct connections it looks for.

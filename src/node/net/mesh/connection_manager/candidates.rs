@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 
 use super::backoff::Millis;
+use crate::net::address::relay_of;
 
 /// Peers that are stored as candidates. For a further one, an idle candidate with failures is evicted.
 pub const CANDIDATES_MAX: usize = 256;
@@ -47,16 +47,6 @@ impl DialCandidate {
     /// Whether it is neither being dialled nor banned, and not waiting after a failure.
     pub(super) fn may_be_dialled(&self, now: Millis) -> bool {
         !self.dialling && !self.is_banned() && self.not_before <= now
-    }
-}
-
-/// Returns the relay through which an address leads, if it does.
-pub(super) fn relay_of(address: &Multiaddr) -> Option<PeerId> {
-    let parts: Vec<Protocol<'_>> = address.iter().collect();
-    let circuit = parts.iter().position(|part| matches!(part, Protocol::P2pCircuit))?;
-    match circuit.checked_sub(1).and_then(|at| parts.get(at)) {
-        Some(Protocol::P2p(relay)) => Some(*relay),
-        _ => None,
     }
 }
 

@@ -18,7 +18,8 @@ use std::collections::BTreeMap;
 use libp2p::{Multiaddr, PeerId};
 
 use super::backoff::{Millis, Random};
-use super::candidates::{Candidates, DialCandidate, relay_of, usable_addresses};
+use super::candidates::{Candidates, DialCandidate, usable_addresses};
+use crate::net::address::relay_of;
 
 /// How many present or begun connections use each relay. A peer with addresses at several relays counts at each.
 type Load = BTreeMap<PeerId, usize>;
