@@ -58,7 +58,7 @@ pub(crate) struct PeerStats {
 pub(crate) struct ViewChanges {
     /// Whether the peers for the next start differ.
     pub(crate) known_changed: bool,
-    /// Whether a further relay is connected.
+    /// Whether a further relay that this node uses is connected.
     pub(crate) relay_came: bool,
 }
 
@@ -119,7 +119,7 @@ impl PeerTable {
 
     /// Takes over a newer view of the mesh.
     pub(crate) fn update(&self, view: &MeshView, now: Timestamp) -> ViewChanges {
-        let up = |view: &MeshView| view.relays.iter().filter(|relay| relay.connected).count();
+        let up = |view: &MeshView| view.relays.iter().filter(|relay| relay.kept && relay.connected).count();
         let before = self.view.replace(view.clone());
         let changes = ViewChanges {
             known_changed: before.remembered_peers != view.remembered_peers && !view.remembered_peers.is_empty(),
