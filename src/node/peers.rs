@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use crate::net::key::NetPeerId;
 use crate::net::mesh::connection_manager::dial_targets::DIAL_TARGETS_MAX;
+use crate::net::mesh::connection_manager::relay_pool::RELAYS_TARGET;
 use crate::net::mesh::{MeshHandle, MeshView};
 use crate::network::ParametersError;
+use crate::relay_renewal::Relays;
 use gen_registry_api::ConnectionState;
 use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_core::time::Timestamp;
@@ -200,6 +202,18 @@ impl PeerTable {
     /// Whether a relay is connected.
     pub(crate) fn has_relay(&self) -> bool {
         self.view.borrow().relays.iter().any(|relay| relay.connected)
+    }
+
+    /// Returns which of the relays that this node uses are connected.
+    pub(crate) fn relays(&self) -> Relays {
+        let view = self.view.borrow();
+        let used = view.relays.iter().filter(|relay| relay.kept);
+        let connected = used.clone().filter(|relay| relay.connected).count();
+        match connected {
+            0 => Relays::None,
+            _ if connected < used.count().min(RELAYS_TARGET) => Relays::Some,
+            _ => Relays::Enough,
+        }
     }
 
     /// Whether a comparison with any peer is under way.

@@ -1,16 +1,19 @@
 //! Networks of several relays: each node uses some of them, and everybody finds everybody.
 
 use std::collections::BTreeMap;
+use std::fs;
 
 use gen_registry_api::*;
 use gen_registry_node::Network;
 use gen_registry_node::net::RELAYS_MAX;
 use gen_registry_node::net::relay::Relay;
-use gen_registry_node::net::relay::key::NodeKey;
+use gen_registry_node::net::relay::key::{KEY_FILE, NodeKey};
+use gen_registry_node::relay_renewal::renew_relays;
 
-use crate::support::network::through;
+use crate::support::network::{of_server, through};
 use crate::support::node::TestNode;
 use crate::support::relay::{ANY_PORT, relay_of, witnessed};
+use crate::support::server::{Server, dist, network_of};
 use crate::support::wait::{eventually, in_one_thread};
 
 /// Relays with these keys, and the network that names them all.
@@ -134,5 +137,44 @@ fn witness_beside_a_relay_that_is_not_used_confirms_a_claim() {
             bob.look_up("alice").await.holder.is_some_and(|holder| holder.status == NameStatus::Confirmed)
         })
         .await;
+    });
+}
+
+/// The folder of a relay was lost, and its server runs again at the same address. Alice's page stayed open.
+#[test]
+fn relay_that_comes_back_with_a_new_key_is_found_by_a_node_that_asks_its_server() {
+    in_one_thread(async {
+        let (page, data) = (dist(), tempfile::tempdir().unwrap());
+        let flags = |listen| ["--no-catalogue", "--data", data.path().to_str().unwrap(), "--p2p", listen];
+        let first = Server::with(page.path(), &flags(ANY_PORT));
+        let before = of_server(&first);
+        let listen = before.relays[0].split("/p2p/").next().unwrap().to_owned();
+        let alice = TestNode::join(before.clone()).await;
+        alice.claim("alice").await.unwrap();
+        alice.is_confirmed().await;
+        drop(first);
+        eventually("the relay is missed", async || !alice.has_relay().await).await;
+        fs::remove_file(data.path().join(KEY_FILE)).unwrap();
+        let again = Server::with(page.path(), &flags(&listen));
+        let after = of_server(&again);
+        assert!(after.relays != before.relays && after.relays[0].starts_with(&listen), "{:?}", after.relays);
+        let server = network_of(&again);
+        let asking = renew_relays(alice.node.clone(), alice.mesh.clone(), async || {
+            Some(serde_json::from_value(server.clone()).unwrap())
+        });
+        let story = async {
+            eventually("the relay is found again", async || alice.has_relay().await).await;
+            let bob = TestNode::join(after.clone()).await;
+            bob.claim("bobby").await.unwrap();
+            bob.is_confirmed().await;
+            alice.sees("bobby").await;
+            bob.sees("alice").await;
+            alice.claim("alice_later").await.unwrap();
+            bob.sees("alice_later").await;
+        };
+        tokio::select! {
+            () = asking => unreachable!("it never ends"),
+            () = story => {}
+        }
     });
 }

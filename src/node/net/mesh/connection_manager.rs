@@ -140,9 +140,9 @@ impl ConnectionManager {
         Self { public_nodes: PublicNodes::new(self.local_peer_id, public_nodes), ..self }
     }
 
-    /// Adds relays that the network has since the start.
-    pub fn add_relays(&mut self, relays: Vec<Multiaddr>) {
-        self.relays.add(relays);
+    /// Sets the network's relays. One that is named no more stays as long as it is connected.
+    pub fn set_relays(&mut self, relays: Vec<Multiaddr>) {
+        self.relays.set(relays);
     }
 
     /// Sets how targets of the host without a known address are dialled through relays.

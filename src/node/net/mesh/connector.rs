@@ -228,9 +228,9 @@ impl Connector {
         self.manager.keep_relays_for_query(now);
     }
 
-    /// Adds relays that the network has since the start. What can't be read is skipped.
-    pub(super) fn add_relays(&mut self, relays: &[String]) {
-        self.manager.add_relays(relays.iter().filter_map(|relay| relay.parse().ok()).collect());
+    /// Sets the network's relays. What can't be read is skipped.
+    pub(super) fn set_relays(&mut self, relays: &[String]) {
+        self.manager.set_relays(relays.iter().filter_map(|relay| relay.parse().ok()).collect());
     }
 
     /// Passes on that the last connection to a relay ended.

@@ -219,8 +219,8 @@ impl EventLoop {
                 self.connector.reset_backoff();
                 self.on_heartbeat();
             }
-            Command::AddRelays(relays) => {
-                self.connector.add_relays(&relays);
+            Command::SetRelays(relays) => {
+                self.connector.set_relays(&relays);
                 self.view_changed = true;
                 self.on_heartbeat();
             }

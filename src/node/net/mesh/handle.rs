@@ -39,8 +39,8 @@ pub(super) enum Command {
     Rate(NetPeerId, f64),
     /// Dial this peer now, whatever else is connected.
     ConnectTo(NetPeerId),
-    /// Add relays that the network has since the start.
-    AddRelays(Vec<String>),
+    /// Use these relays of the network from now on.
+    SetRelays(Vec<String>),
     /// Send one request to a relay of the network.
     AskRelay {
         relay: NetPeerId,
@@ -91,7 +91,7 @@ impl Command {
             Self::Ban(_) => "ban",
             Self::Rate(..) => "rate",
             Self::ConnectTo(_) => "connect_to",
-            Self::AddRelays(_) => "add_relays",
+            Self::SetRelays(_) => "set_relays",
             Self::AskRelay { .. } => "ask_relay",
             Self::AskPeer { .. } => "ask_peer",
             Self::Dht(DhtCommand::Put { .. }) => "put_record",
@@ -109,7 +109,7 @@ impl Command {
     /// Whether the host notices no more than a lost message or an unanswered request if the command is dropped: the
     /// next comparison with a peer brings a lost change, the next heartbeat replaces a lost one.
     fn may_be_dropped(&self) -> bool {
-        !matches!(self, Self::Ban(_) | Self::SetSubscribed { .. } | Self::AddRelays(_) | Self::Close | Self::Leave)
+        !matches!(self, Self::Ban(_) | Self::SetSubscribed { .. } | Self::SetRelays(_) | Self::Close | Self::Leave)
     }
 }
 
@@ -193,10 +193,10 @@ impl MeshHandle {
         self.send(Command::ConnectTo(peer));
     }
 
-    /// Adds relays that the network has since the start: multiaddresses, each with the peer id at its end. Those that are
-    /// known already, and what can't be read, change nothing.
-    pub fn add_relays(&self, relays: Vec<String>) {
-        self.send(Command::AddRelays(relays));
+    /// Sets the network's relays: multiaddresses, each with the peer id at its end. Connections to others stay. What can't
+    /// be read is skipped.
+    pub fn set_relays(&self, relays: Vec<String>) {
+        self.send(Command::SetRelays(relays));
     }
 
     /// Sends one request to a relay of the network. One that this node does not use is connected for it. Returns `None`

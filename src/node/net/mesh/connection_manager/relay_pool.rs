@@ -149,12 +149,13 @@ impl RelayPool {
     /// Ignores relays without a peer id at the end of their address.
     pub(super) fn new(local_peer_id: PeerId, relays: Vec<Multiaddr>) -> Self {
         let mut pool = Self { local_peer_id, states: Vec::new(), ranking: Vec::new(), visits_from: None };
-        pool.add(relays);
+        pool.set(relays);
         pool
     }
 
-    /// Adds relays that are not known yet.
-    pub(super) fn add(&mut self, relays: Vec<Multiaddr>) {
+    /// Sets the relays. One that is named no more stays as long as it is connected or being dialled.
+    pub(super) fn set(&mut self, relays: Vec<Multiaddr>) {
+        self.states.retain(|known| known.connected || known.dialling || relays.contains(&known.address));
         for address in relays {
             let is_known = self.states.iter().any(|known| known.address == address);
             if let Some(peer) = peer_of(&address).filter(|_| !is_known) {

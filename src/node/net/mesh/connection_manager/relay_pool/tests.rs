@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use libp2p::multiaddr::Protocol;
+
 use super::*;
 use crate::net::key::NodeKey;
 
@@ -186,6 +188,27 @@ fn full_relays_give_way_to_one_with_a_place() {
     network.pass(Duration::from_secs(60));
     assert!(network.kept().contains(&4), "{:?}", network.kept());
     assert!(network.most <= RELAYS_MAX + VISITS_MAX, "{} at once", network.most);
+}
+
+#[test]
+fn relay_with_a_new_key_takes_the_place_of_the_lost_one_and_the_list_does_not_grow() {
+    let mut network = Network::of(1);
+    network.visits = Visits::Never;
+    network.pass(Duration::from_secs(5));
+    let address = network.pool.states[0].address.clone();
+    for _ in 0..5 {
+        let lost = network.ranked(0);
+        network.lose(lost);
+        network.pass(Duration::from_secs(5));
+        let fresh = address.iter().take(2).collect::<Multiaddr>().with(Protocol::P2p(peer()));
+        // Both are named for a while.
+        let known = network.pool.states[0].address.clone();
+        network.pool.set(vec![known, fresh.clone()]);
+        network.pass(Duration::from_secs(1));
+        assert_eq!(network.pool.connected().iter().map(|(_, at)| at).collect::<Vec<_>>(), [&fresh]);
+        network.pool.set(vec![fresh]);
+        assert_eq!(network.pool.states.len(), 1);
+    }
 }
 
 #[test]
