@@ -1235,7 +1235,11 @@ export type RelayEntry = {
 /**
  * A multiaddress.
  */
-address: string, connected: boolean, 
+address: string, 
+/**
+ * This device uses it, or tries to; others of the network are asked now and then.
+ */
+used: boolean, connected: boolean, 
 /**
  * Others can find this node through it.
  */

@@ -164,6 +164,8 @@ pub fn describe_resilience(witnesses: u64, threshold: u64, may_lose: u64, may_li
 pub struct RelayEntry {
     /// A multiaddress.
     pub address: String,
+    /// This device uses it, or tries to; others of the network are asked now and then.
+    pub used: bool,
     pub connected: bool,
     /// Others can find this node through it.
     pub reserved: bool,

@@ -30,6 +30,11 @@ pub const RECORD_MAX_BYTES: usize = 8 * 1024;
 /// The most parts of one name proof: entries, receipts and paths. None is shorter than 100 bytes.
 pub const RECORD_PARTS_MAX: usize = 64;
 
+/// The most bytes that a direct connection between browsers holds unread, on all its streams together. A sender can't see
+/// how far a reader is, so honest nodes limit what they request to far less; this much waits only while a page's thread
+/// is busy.
+pub const UNREAD_OF_CONNECTION_MAX_BYTES: usize = 4 * 1024 * 1024;
+
 /// The most bytes of one block of a file.
 pub const BLOCK_MAX_BYTES: usize = 256 * 1024;
 

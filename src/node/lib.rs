@@ -66,6 +66,7 @@ mod presence;
 mod profile;
 pub mod receipts;
 mod registry;
+pub mod relay_renewal;
 mod reputation;
 mod retention;
 mod services;

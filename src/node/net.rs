@@ -39,6 +39,8 @@ pub mod websocket;
 pub const IDENTIFY_PROTOCOL: &str = "/gen/1";
 /// A Kademlia of its own: records of other networks are useless here, and the other way round.
 pub const KADEMLIA_PROTOCOL: &str = "/gen/kad/1";
+/// The most relays of a network at which one node has a place.
+pub const RELAYS_MAX: usize = 3;
 /// How long a registration at a relay is valid for, in seconds. It is renewed after half of that.
 pub const REGISTRATION_SECONDS: u64 = 20 * 60;
 /// The agent version that identify sends.

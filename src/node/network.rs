@@ -8,7 +8,7 @@
 //! |---|---|---|---|
 //! | nothing (first visit) | a network | its answer, after at most 2.5 s | – |
 //! | nothing | nothing | the built-in network without witnesses, without relays | stays by itself |
-//! | this network | other relays | the stored ones, at once | new relays count at once, and the known ones stay known |
+//! | this network | other relays | the stored ones, at once | new relays count at once, also of a page that is open (`relay_renewal`), and the known ones stay known |
 //! | this network | a change of the witnesses, signed by its succession | the stored witnesses | it counts from the next start |
 //! | this network | any other change, or fewer changes | the stored witnesses and relays | ignored, and the page says so |
 //! | this network | another genesis | the stored network | ignored, and the page shows both |

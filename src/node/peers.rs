@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use crate::net::key::NetPeerId;
 use crate::net::mesh::connection_manager::dial_targets::DIAL_TARGETS_MAX;
+use crate::net::mesh::connection_manager::relay_pool::RELAYS_TARGET;
 use crate::net::mesh::{MeshHandle, MeshView};
 use crate::network::ParametersError;
+use crate::relay_renewal::Relays;
 use gen_registry_api::ConnectionState;
 use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_core::time::Timestamp;
@@ -58,7 +60,7 @@ pub(crate) struct PeerStats {
 pub(crate) struct ViewChanges {
     /// Whether the peers for the next start differ.
     pub(crate) known_changed: bool,
-    /// Whether a further relay is connected.
+    /// Whether a further relay that this node uses is connected.
     pub(crate) relay_came: bool,
 }
 
@@ -119,7 +121,7 @@ impl PeerTable {
 
     /// Takes over a newer view of the mesh.
     pub(crate) fn update(&self, view: &MeshView, now: Timestamp) -> ViewChanges {
-        let up = |view: &MeshView| view.relays.iter().filter(|relay| relay.connected).count();
+        let up = |view: &MeshView| view.relays.iter().filter(|relay| relay.kept && relay.connected).count();
         let before = self.view.replace(view.clone());
         let changes = ViewChanges {
             known_changed: before.remembered_peers != view.remembered_peers && !view.remembered_peers.is_empty(),
@@ -200,6 +202,18 @@ impl PeerTable {
     /// Whether a relay is connected.
     pub(crate) fn has_relay(&self) -> bool {
         self.view.borrow().relays.iter().any(|relay| relay.connected)
+    }
+
+    /// Returns which of the relays that this node uses are connected.
+    pub(crate) fn relays(&self) -> Relays {
+        let view = self.view.borrow();
+        let used = view.relays.iter().filter(|relay| relay.kept);
+        let connected = used.clone().filter(|relay| relay.connected).count();
+        match connected {
+            0 => Relays::None,
+            _ if connected < used.count().min(RELAYS_TARGET) => Relays::Some,
+            _ => Relays::Enough,
+        }
     }
 
     /// Whether a comparison with any peer is under way.

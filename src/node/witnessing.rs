@@ -62,6 +62,9 @@ const ANSWER_PATIENCE: Duration = Duration::from_secs(5);
 const ROUND_EVERY: Duration = Duration::from_secs(2);
 /// The most paths that are stored in one batch.
 const PATHS_AT_ONCE: usize = 256;
+/// How long a relay that is not connected and named no witness of the set is not asked again: it would be connected for
+/// that only.
+const NAMELESS_FOR: Duration = Duration::from_secs(60);
 /// After a refusal the same fact is shown again, later each time: the witness may have had its clock wrong.
 const RETRY_FIRST: Duration = Duration::from_secs(30);
 const RETRY_DOUBLINGS_MAX: u32 = 7;
@@ -78,8 +81,10 @@ pub(crate) struct Witnessing {
     again: Cell<bool>,
     /// Who waits for the end of the asking.
     waiting: RefCell<Vec<oneshot::Sender<()>>>,
-    /// Which connected relay has which witness beside it.
+    /// Which relay has which witness beside it.
     places: RefCell<BTreeMap<PublicKey, NetPeerId>>,
+    /// Relays that are not connected and named no witness of the set, and when they may be asked again.
+    nameless: RefCell<BTreeMap<NetPeerId, Timestamp>>,
     /// Receipts of entries that not enough witnesses have signed yet.
     partial: RefCell<BTreeMap<EntryId, Vec<Receipt>>>,
     /// What was refused, how often, and when to ask again.
@@ -120,6 +125,7 @@ impl Witnessing {
         peers: Rc<PeerTable>,
     ) -> Self {
         let (under_way, again, places) = (Cell::default(), Cell::default(), RefCell::default());
+        let nameless = RefCell::default();
         let waiting = RefCell::default();
         let (partial, refused, closings) = (RefCell::default(), RefCell::default(), Closings::default());
         Self {
@@ -132,6 +138,7 @@ impl Witnessing {
             again,
             waiting,
             places,
+            nameless,
             partial,
             refused,
             closings,
@@ -186,7 +193,8 @@ impl Witnessing {
         if keys.is_err() && !has_closed_sets {
             return;
         }
-        self.find_witnesses(&mesh).await;
+        let wants = has_closed_sets || keys.as_ref().is_ok_and(|keys| self.wants_witnesses(keys));
+        self.find_witnesses(&mesh, wants).await;
         if self.places.borrow().is_empty() {
             return;
         }
@@ -262,25 +270,56 @@ impl Witnessing {
         Ok(())
     }
 
-    /// Asks each connected relay that is not known which witness is beside it.
-    async fn find_witnesses(&self, mesh: &MeshHandle) {
-        let relays: Vec<NetPeerId> = {
+    /// Whether there is something that witnesses are to sign.
+    fn wants_witnesses(&self, keys: &Keys) -> bool {
+        !self.keys.settings().intents.is_empty() || !self.facts_without_receipts(keys).is_empty()
+    }
+
+    /// Asks each connected relay that is not known which witness is beside it. If something is wanted, asks the other
+    /// relays of the network, too, as long as witnesses are missing.
+    async fn find_witnesses(&self, mesh: &MeshHandle, wants: bool) {
+        let (connected, others): (Vec<_>, Vec<_>) = {
             let view = self.peers.view();
-            view.relays.iter().filter(|relay| relay.connected).filter_map(|relay| peer_of(&relay.address)).collect()
+            let relays = view.relays.iter().filter_map(|relay| Some((peer_of(&relay.address)?, relay.connected)));
+            relays.partition(|(_, is_connected)| *is_connected)
         };
-        self.places.borrow_mut().retain(|_, relay| relays.contains(relay));
-        let request = Request::Name(self.context.network.topic).encode();
-        for relay in relays {
-            if self.places.borrow().values().any(|known| *known == relay) {
-                continue;
+        let is_listed = |relay: &NetPeerId| connected.iter().chain(&others).any(|(known, _)| known == relay);
+        self.places.borrow_mut().retain(|_, relay| is_listed(relay));
+        for (relay, _) in connected {
+            self.find_witness_at(mesh, relay).await;
+        }
+        for (relay, _) in others {
+            let now = self.context.now();
+            let is_due = self.nameless.borrow().get(&relay).is_none_or(|again| *again <= now);
+            if !wants || self.has_all_places() {
+                return;
             }
-            let answer = send(mesh, relay, &request).await.and_then(|bytes| wire::Answer::decode(&bytes).ok());
-            let Some(wire::Answer::Named(witness)) = answer else { continue };
-            let is_of_set = self.registry.read_model().registry().history().set().has(&witness);
-            if is_of_set {
-                self.places.borrow_mut().insert(witness, relay);
+            if is_due && !self.find_witness_at(mesh, relay).await {
+                self.nameless.borrow_mut().insert(relay, now.plus(NAMELESS_FOR));
             }
         }
+    }
+
+    /// Whether the relay of each witness of the set is known.
+    fn has_all_places(&self) -> bool {
+        let read_model = self.registry.read_model();
+        let set = read_model.registry().history().set();
+        set.witnesses.iter().all(|witness| self.places.borrow().contains_key(witness))
+    }
+
+    /// Asks a relay which witness is beside it, unless that is known. Returns whether it is known now.
+    async fn find_witness_at(&self, mesh: &MeshHandle, relay: NetPeerId) -> bool {
+        if self.places.borrow().values().any(|known| *known == relay) {
+            return true;
+        }
+        let request = Request::Name(self.context.network.topic).encode();
+        let answer = send(mesh, relay, &request).await.and_then(|bytes| wire::Answer::decode(&bytes).ok());
+        let Some(wire::Answer::Named(witness)) = answer else { return false };
+        let is_of_set = self.registry.read_model().registry().history().set().has(&witness);
+        if is_of_set {
+            self.places.borrow_mut().insert(witness, relay);
+        }
+        is_of_set
     }
 
     /// Shows an entry to the witnesses, one after the other.

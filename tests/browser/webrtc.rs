@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use futures::future::{join, poll_fn};
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
+use gen_registry_core::limits::UNREAD_OF_CONNECTION_MAX_BYTES;
 use gen_registry_core::sync::signaling::envelope::EnvelopeError;
 use gen_registry_core::sync::signaling::{HandshakeRejection, Message, Role};
 use gen_registry_node::net::webrtc::Paths;
@@ -14,6 +15,7 @@ use gen_registry_node::net::webrtc::connection::{Connection, ConnectionError, IN
 use gen_registry_node::net::webrtc::establish::{EstablishError, establish};
 use gen_registry_node::net::webrtc::frame::{FRAME_MAX_BYTES, FrameError, INBOUND_MAX_BYTES};
 use gen_registry_node::net::webrtc::stream::{BUFFERED_HIGH_BYTES, Stream, StreamError};
+use gen_registry_node::net::webrtc::unread::TooMuchUnread;
 use gloo_timers::future::sleep;
 use libp2p::PeerId;
 use libp2p::core::muxing::StreamMuxerExt;
@@ -233,6 +235,28 @@ async fn slow_reader_holds_a_bounded_amount_and_its_writer_waits() {
     to.read_exact(&mut [0; 4]).await.expect("it is read");
 }
 
+/// Each of the streams holds less than one may; nobody reads any.
+#[wasm_bindgen_test]
+async fn too_much_unread_on_all_streams_together_ends_the_connection() {
+    let (mut alice, mut bob) = connected().await;
+    let (piece, mut streams) = (vec![1; INBOUND_MAX_BYTES / 2], Vec::new());
+    let refused = loop {
+        let (mut from, to) = pair_of_streams(&mut alice, &mut bob).await;
+        streams.push(to);
+        // The last one may be lost on the way, with the connection.
+        let written = from.write_all(&piece).await;
+        if streams.len() * piece.len() > UNREAD_OF_CONNECTION_MAX_BYTES {
+            break poll_fn(|cx| bob.poll_unpin(cx).map_ok(drop)).await;
+        }
+        written.expect("it is written");
+        while streams.last().is_some_and(|to| to.unread() < piece.len()) {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    assert_eq!(refused, Err(ConnectionError::TooMuchUnread(TooMuchUnread)));
+    assert_eq!(streams.iter().map(Stream::unread).sum::<usize>(), 0, "nothing is kept");
+}
+
 #[wasm_bindgen_test]
 async fn a_closed_connection_is_noticed_at_once_and_ends_its_streams() {
     let (mut alice, mut bob) = connected().await;
@@ -351,10 +375,12 @@ async fn signalling_that_breaks_the_protocol_gives_no_connection() {
     bob.write_all(&Message::Offer("no description".into()).encode()).await.expect("it is written");
     let refused = establish(alice, Role::Answerer, &[]).await;
     assert!(matches!(refused.err(), Some(EstablishError::Connection(ConnectionError::Browser { .. }))));
-    let (alice, bob) = pipe();
-    drop(bob);
-    let refused = establish(alice, Role::Offerer, &[]).await;
-    assert!(matches!(refused.err(), Some(EstablishError::Rejected(HandshakeRejection::EndedEarly))));
+    for role in [Role::Offerer, Role::Answerer] {
+        let (alice, bob) = pipe();
+        drop(bob);
+        let refused = establish(alice, role, &[]).await;
+        assert!(matches!(refused.err(), Some(EstablishError::Rejected(HandshakeRejection::EndedEarly))));
+    }
 }
 
 /// Another certificate than the one the peer has, in whatever the relay sees of its description.

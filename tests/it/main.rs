@@ -37,6 +37,7 @@ mod private_lists;
 mod profile;
 mod publishing;
 mod relay;
+mod relay_pool;
 mod replication;
 mod requirements;
 mod resolver;

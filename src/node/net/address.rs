@@ -105,6 +105,16 @@ pub fn is_webrtc(address: &Multiaddr) -> bool {
     address.iter().any(|part| part == Protocol::WebRTC)
 }
 
+/// Returns the relay through which an address leads, if it does.
+pub fn relay_of(address: &Multiaddr) -> Option<PeerId> {
+    let parts: Vec<Protocol<'_>> = address.iter().collect();
+    let circuit = parts.iter().position(|part| matches!(part, Protocol::P2pCircuit))?;
+    match circuit.checked_sub(1).and_then(|at| parts.get(at)) {
+        Some(Protocol::P2p(relay)) => Some(*relay),
+        _ => None,
+    }
+}
+
 /// Splits `…/p2p-circuit/webrtc/p2p/X` into the relayed address over which it is negotiated, and the peer. Returns
 /// `None` for any other address.
 pub fn relayed_of_webrtc(address: &Multiaddr) -> Option<(Multiaddr, PeerId)> {

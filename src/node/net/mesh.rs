@@ -5,8 +5,8 @@
 //!
 //! - `event_loop` routes events of the swarm, commands of the host and activity of streams to the parts:
 //!   - `connector`, which drives the [`connection_manager`]: which peers to dial, and when
-//!   - `stream_table`: sync streams (`link`), block and chat streams ([`blocks`]), requests (`request`), peer exchange
-//!     ([`peer_exchange`])
+//!   - `stream_table`: sync streams (`link`), block and chat streams ([`blocks`]), requests (`request`, `relay_questions`), peer
+//!     exchange ([`peer_exchange`])
 //!   - `gossip`, scored as in `scoring`; [`dht_client`]: Kademlia queries; `connected_peers`: the host's view;
 //!     `listen_addresses`: where a public node listens
 //! - the host's side: [`MeshHandle`] with its queue of commands (`handle`), events (`types`) and their queue
@@ -38,6 +38,7 @@ mod host_events;
 mod link;
 mod listen_addresses;
 pub mod peer_exchange;
+mod relay_questions;
 mod request;
 mod scoring;
 mod stream_table;

@@ -2,8 +2,8 @@
 //!
 //! Carries bytes and refuses frames that break the protocol. Which peers may connect is decided elsewhere.
 //!
-//! - one connection: `connection`, `stream`, [`frame`]; its handshake: `establish` (and `core::sync::signaling`); its
-//!   statistics: `statistics`
+//! - one connection: `connection`, `stream`, [`frame`], [`unread`]; its handshake: [`offer`] and `establish` (and
+//!   `core::sync::signaling`); its statistics: `statistics`
 //! - in a swarm: `transport` dials and listens, `behaviour` finds or dials the relayed connection for each dial, and
 //!   `handler` runs the handshake over it; superfluous connections: [`connection_table`]; limits on incoming
 //!   handshakes: [`slots`]
@@ -21,7 +21,9 @@
 
 pub mod connection_table;
 pub mod frame;
+pub mod offer;
 pub mod slots;
+pub mod unread;
 
 #[cfg(target_arch = "wasm32")]
 mod behaviour;

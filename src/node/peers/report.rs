@@ -21,6 +21,7 @@ pub(crate) fn network_report(
     let view = peers.view();
     let relays = view.relays.iter().map(|relay| RelayEntry {
         address: relay.address.clone(),
+        used: relay.kept,
         connected: relay.connected,
         reserved: relay.reserved,
     });

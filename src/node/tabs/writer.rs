@@ -17,7 +17,7 @@ use std::rc::Rc;
 
 use futures::FutureExt;
 use futures::channel::oneshot;
-use futures::future::{AbortHandle, Abortable, LocalBoxFuture, Shared};
+use futures::future::{AbortHandle, Abortable, LocalBoxFuture, Shared, select};
 use gloo::timers::future::TimeoutFuture;
 use wasm_bindgen_futures::spawn_local;
 
@@ -28,6 +28,7 @@ use crate::network::{Network, pin};
 use crate::peering::Peering;
 use crate::platform::browser::tabs::{WebLock, release_lock, request_lock};
 use crate::platform::browser::{Browser, parameters, when_online};
+use crate::relay_renewal::renew_relays;
 use crate::store::indexed_db::{IndexedDb, StoreEvent};
 use crate::store::memory::MemoryStore;
 use crate::store::records::Records;
@@ -434,11 +435,12 @@ async fn join(node: Rc<Node>, asked: bool) {
         tracing::info!("no relay is known: this page stays by itself");
         return;
     }
-    match Peering::open_through(node, ways).await {
+    match Peering::open_through(node.clone(), ways).await {
         Ok(peering) => {
             let mesh = peering.mesh();
+            let renewing = renew_relays(node, mesh.clone(), async || parameters::fetch().await);
             when_online(move || mesh.retry_connections());
-            peering.run().await;
+            select(peering.run().boxed_local(), renewing.boxed_local()).await;
         }
         Err(error) => tracing::error!(%error, "this page can't take part in the network"),
     }

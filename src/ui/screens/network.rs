@@ -214,6 +214,7 @@ fn TrustButton(subject: String, trusted: Memo<bool>) -> impl IntoView {
 /// A relay and whether others can find this device through it.
 fn render_relay(relay: Memo<RelayEntry>) -> impl IntoView {
     let state = select(relay, |relay| match (relay.connected, relay.reserved) {
+        _ if !relay.used => (Icon::Clock, "Not used by this device; asked for people now and then."),
         (true, true) => (Icon::Check, "Connected; others can find you through it."),
         (true, false) => (Icon::Clock, "Connected; no place there yet."),
         _ => (Icon::Offline, "Does not answer. It is tried again by itself."),

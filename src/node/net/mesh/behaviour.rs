@@ -33,9 +33,11 @@ use crate::net::{AGENT, IDENTIFY_PROTOCOL, kademlia};
 
 /// Connections besides the direct ones: to relays, and relayed ones.
 pub const CONNECTIONS_BESIDES: u32 = 8;
-/// Connections being made, in each direction. More dials than
-/// [`DIALLING_MAX`](super::connection_manager::DIALLING_MAX), because each one may need a relayed connection first.
-pub const CONNECTIONS_PENDING_MAX: u32 = 8;
+/// Incoming connections being made.
+pub const CONNECTIONS_PENDING_IN_MAX: u32 = 8;
+/// Outgoing connections being made. Of [`DIALLING_MAX`](super::connection_manager::DIALLING_MAX) dials each one may need
+/// a relayed connection first, and that one its relay; the node's own relays and two that it visits come on top.
+pub const CONNECTIONS_PENDING_OUT_MAX: u32 = 16;
 /// One direct, one relayed while it is being replaced, and one more of each if both sides dial at once.
 pub const CONNECTIONS_PER_PEER: u32 = 4;
 /// Streams of one connection whose protocol is being negotiated; further ones are refused.
@@ -119,8 +121,8 @@ pub(super) fn swarm(
     let limits = connection_limits::ConnectionLimits::default()
         .with_max_established(Some(direct.saturating_add(CONNECTIONS_BESIDES)))
         .with_max_established_per_peer(Some(CONNECTIONS_PER_PEER))
-        .with_max_pending_incoming(Some(CONNECTIONS_PENDING_MAX))
-        .with_max_pending_outgoing(Some(CONNECTIONS_PENDING_MAX));
+        .with_max_pending_incoming(Some(CONNECTIONS_PENDING_IN_MAX))
+        .with_max_pending_outgoing(Some(CONNECTIONS_PENDING_OUT_MAX));
     let identify =
         identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), key.public()).with_agent_version(AGENT.to_owned());
     let behaviour = Behaviour {
@@ -138,14 +140,15 @@ pub(super) fn swarm(
     Ok((Swarm::new(stack.transport, behaviour, local_peer_id, config), stack.reachability))
 }
 
-/// Returns which addresses a Kademlia query may dial: public nodes of the network and, except on a server, whatever the
+/// Returns which addresses a Kademlia query may dial: relays and public nodes of the network and, except on a server, whatever the
 /// platform allows. (Strangers must not choose which hosts a server connects to.)
 fn may_dial_for_queries(options: &MeshOptions, reachability: &Reachability) -> Result<MayDial, MeshError> {
-    let public_nodes = parse_all(&options.public_nodes)?;
+    let mut of_network = parse_all(&options.public_nodes)?;
+    of_network.extend(parse_all(&options.relays)?);
     let (may_query, is_server) = (reachability.may_query, options.listening.is_some());
     Ok(Box::new(move |address, peer| {
         let with_peer = peer.and_then(|peer| address.clone().with_p2p(peer).ok());
-        with_peer.is_some_and(|address| public_nodes.contains(&address)) || !is_server && may_query(address)
+        with_peer.is_some_and(|address| of_network.contains(&address)) || !is_server && may_query(address)
     }))
 }
 

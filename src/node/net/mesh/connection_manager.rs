@@ -3,7 +3,8 @@
 //!
 //! It looks for [`DIRECT_TARGET`] direct connections, and dials at least [`DIALLED_TARGET`] of them itself: a node that
 //! only accepted connections could be surrounded by one attacker's nodes. What others report of peers is stored within
-//! limits. Peers that the host asks for are [`dial_targets`].
+//! limits. Peers that the host asks for are [`dial_targets`]; which of the network's relays it uses, and how it finds
+//! who uses others, is explained at [`relay_pool`]. Public nodes are dialled from the start, whatever else is connected.
 //!
 //! A peer is a candidate once one of its addresses is known. Its states:
 //!
@@ -19,35 +20,42 @@
 //!
 //! For example, a peer that was connected an hour ago and can't be reached now is dialled after about 1, 2, 4, 8 and
 //! 16 s more, and is removed after the sixth failure. [`ConnectionManager::reset_backoff`] (the device is online again)
-//! lets all of them be dialled at once. Relays are never removed: their backoff ends at 30 s.
+//! lets all of them be dialled at once. Relays and public nodes are never removed: a relay's backoff ends at 30 s.
 //!
 //! The first minute of a page that remembers three peers from its last run:
 //!
 //! | time | what happens | actions of the next poll |
 //! |---|---|---|
-//! | 0 s | start: no relay is connected, so no remembered address is usable | `DialRelay` for every relay |
+//! | 0 s | start: no relay is connected, so no remembered address at its own relays is usable | `DialRelay` for two relays |
 //! | 0.3 s | relay R is connected | `Reserve` and `Discover` at R, `Dial` the remembered peers with addresses there |
 //! | 0.6 s | R gave a reservation: the page can be reached now | `Register` at R, again every 10 min |
 //! | 0.7 s | R lists 20 peers | up to [`DIALLING_MAX`] dials at once until [`DIRECT_TARGET`] are connected |
+//! | 2 s | fewer than [`DIRECT_TARGET`] peers are connected, and the network has more relays | `DialRelay` for two more, `Discover` there, `Leave` |
 //! | 5 s … | fewer than [`DIRECT_TARGET`] peers are connected | `Discover` every 5 to 7.5 s, else every 60 to 90 s |
 //! | later | 6 peers are connected, 1 of them dialled here | `Dial` two more: [`DIALLED_TARGET`] is 3 |
 
 mod backoff;
 mod candidates;
 pub mod dial_targets;
+mod public_nodes;
+pub mod relay_pool;
 mod selection;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use libp2p::{Multiaddr, PeerId};
 
-use crate::net::{REGISTRATION_SECONDS, address::peer_of};
+use crate::net::REGISTRATION_SECONDS;
+use crate::net::address::relay_of;
+use crate::net::mesh::types::RelayView;
 pub use backoff::{Millis, Random};
 use backoff::{millis, retry_delay};
 pub use candidates::{ADDRESS_MAX_BYTES, ADDRESSES_MAX, BANS_MAX, CANDIDATES_MAX};
-use candidates::{Candidates, DialCandidate, relay_of};
+use candidates::{Candidates, DialCandidate, Ways};
 use dial_targets::{Circuit, DialTargets};
+use public_nodes::PublicNodes;
+use relay_pool::{RelayPool, Visits};
 
 /// Direct connections it looks for.
 pub const DIRECT_TARGET: usize = 6;
@@ -67,8 +75,6 @@ pub const BAN_TIME: Duration = Duration::from_secs(10 * 60);
 
 /// The longest backoff of a candidate, before it is spread at random.
 const RETRY_PEER_MAX: Duration = Duration::from_secs(5 * 60);
-/// The same for a relay: without one, nothing else can be reached, and an operator is restarting it.
-const RETRY_RELAY_MAX: Duration = Duration::from_secs(30);
 /// How often rendezvous is queried, sooner while connections are missing.
 const DISCOVER_ALONE: Duration = Duration::from_secs(5);
 /// How often it is queried while there are enough connections.
@@ -88,26 +94,10 @@ pub enum Action {
     Register { relay: PeerId },
     /// Ask the relay's rendezvous for the peers of this network.
     Discover { relay: PeerId },
+    /// Close the connection to a relay that nothing needs any more.
+    Leave { relay: PeerId },
     /// Connect to a peer, at any of these addresses. Answered by [`ConnectionManager::connected`] or `dial_failed`.
     Dial { peer: PeerId, addresses: Vec<Multiaddr> },
-}
-
-/// A relay of this network. Its backoff (`failures`, `not_before`) is shared by connecting and reserving.
-#[derive(Debug)]
-struct RelayState {
-    peer: PeerId,
-    address: Multiaddr,
-    connected: bool,
-    dialling: bool,
-    reserved: bool,
-    /// Whether a reservation was requested and not answered yet.
-    reserving: bool,
-    failures: u32,
-    not_before: Millis,
-    /// When rendezvous is queried next.
-    discover_at: Millis,
-    /// When the registration is renewed; 0 for at once.
-    register_at: Millis,
 }
 
 /// State of the connection manager: relays, candidates, direct connections and dial targets. It has neither clock nor
@@ -115,7 +105,7 @@ struct RelayState {
 #[derive(Debug)]
 pub struct ConnectionManager {
     local_peer_id: PeerId,
-    relays: Vec<RelayState>,
+    relays: RelayPool,
     candidates: Candidates,
     /// Peers with direct connections, and whether this side dialled.
     direct: BTreeMap<PeerId, bool>,
@@ -123,8 +113,7 @@ pub struct ConnectionManager {
     reachable: bool,
     /// Whether an address leads directly to a peer.
     is_direct: fn(&Multiaddr) -> bool,
-    /// Addresses of public nodes, which may be dialled whatever their kind.
-    public_nodes: Vec<Multiaddr>,
+    public_nodes: PublicNodes,
     direct_max: usize,
     dial_targets: DialTargets,
 }
@@ -132,38 +121,28 @@ pub struct ConnectionManager {
 impl ConnectionManager {
     /// Ignores relays without a peer id at the end of their address.
     pub fn new(local_peer_id: PeerId, relays: Vec<Multiaddr>, is_direct: fn(&Multiaddr) -> bool) -> Self {
-        let relays = relays.into_iter().filter_map(|address| {
-            let peer = peer_of(&address)?;
-            Some(RelayState {
-                peer,
-                address,
-                connected: false,
-                dialling: false,
-                reserved: false,
-                reserving: false,
-                failures: 0,
-                not_before: 0,
-                discover_at: 0,
-                register_at: 0,
-            })
-        });
-        let relays = relays.collect();
         Self {
             local_peer_id,
-            relays,
+            relays: RelayPool::new(local_peer_id, relays),
             candidates: BTreeMap::new(),
             direct: BTreeMap::new(),
             reachable: false,
             is_direct,
-            public_nodes: Vec::new(),
+            public_nodes: PublicNodes::default(),
             direct_max: DIRECT_MAX,
             dial_targets: DialTargets::new(|_, _| None),
         }
     }
 
-    /// Sets the addresses of public nodes, each with its peer id at the end.
+    /// Sets the addresses of public nodes, each with its peer id at the end. They may be dialled whatever the kind of
+    /// their address, and are dialled from the start.
     pub fn with_public_nodes(self, public_nodes: Vec<Multiaddr>) -> Self {
-        Self { public_nodes, ..self }
+        Self { public_nodes: PublicNodes::new(self.local_peer_id, public_nodes), ..self }
+    }
+
+    /// Sets the network's relays. One that is named no more stays as long as it is connected.
+    pub fn set_relays(&mut self, relays: Vec<Multiaddr>) {
+        self.relays.set(relays);
     }
 
     /// Sets how targets of the host without a known address are dialled through relays.
@@ -178,23 +157,50 @@ impl ConnectionManager {
 
     /// Returns the addresses of a peer from the network's own parameters, if it is a relay or public node.
     pub fn addresses_of_network(&self, peer: &PeerId) -> Vec<Multiaddr> {
-        let relays = self.relays.iter().filter(|relay| relay.peer == *peer).map(|relay| &relay.address);
-        relays.chain(self.public_nodes.iter().filter(|address| peer_of(address) == Some(*peer))).cloned().collect()
+        let relays = self.relays.states.iter().filter(|relay| relay.peer == *peer).map(|relay| &relay.address);
+        relays.cloned().chain(self.public_nodes.addresses_of(peer)).collect()
     }
 
-    /// Whether the peer is one of the relays given at the start. Relays are never banned and never candidates.
+    /// Whether the peer is one of the network's relays. Relays are never banned and never candidates.
     pub fn is_relay(&self, peer: &PeerId) -> bool {
-        self.relays.iter().any(|relay| relay.peer == *peer)
+        self.relays.contains(peer)
     }
 
-    /// Returns each relay with its address, whether it is connected, and whether it gave a reservation.
-    pub fn relays(&self) -> impl Iterator<Item = (PeerId, &Multiaddr, bool, bool)> {
-        self.relays.iter().map(|relay| (relay.peer, &relay.address, relay.connected, relay.reserved))
+    /// Returns what is shown of each relay.
+    pub fn relays(&self) -> impl Iterator<Item = RelayView> {
+        self.relays.states.iter().map(|relay| RelayView {
+            address: relay.address.to_string(),
+            kept: relay.kept,
+            connected: relay.connected,
+            reserved: relay.reserved,
+        })
     }
 
-    /// Returns the relays that are connected: Kademlia queries begin there, and witnesses are asked there.
+    /// Returns the addresses of all relays of the network: queries may lead to each of them.
+    pub fn relay_addresses(&self) -> Vec<(PeerId, Multiaddr)> {
+        self.relays.states.iter().map(|relay| (relay.peer, relay.address.clone())).collect()
+    }
+
+    /// Returns the relays that are connected: Kademlia queries begin there.
     pub fn connected_relays(&self) -> impl Iterator<Item = PeerId> {
-        self.relays.iter().filter(|relay| relay.connected).map(|relay| relay.peer)
+        self.relays.states.iter().filter(|relay| relay.connected).map(|relay| relay.peer)
+    }
+
+    /// Whether a relay is connected. If it is not and may be, it will be at once, as one that something waits for:
+    /// `None` says that it can't be reached now.
+    pub fn call_relay(&mut self, relay: &PeerId, now: Millis) -> Option<bool> {
+        let can_be_reached = self.relays.call(relay, now);
+        can_be_reached.then(|| self.connected_relays().any(|connected| connected == *relay))
+    }
+
+    /// Has the connected relays stay for the time of a query.
+    pub fn keep_relays_for_query(&mut self, now: Millis) {
+        self.relays.stay(now);
+    }
+
+    /// Records that a relay has named peers.
+    pub fn relay_answered(&mut self, relay: &PeerId, now: Millis) {
+        self.relays.on_discovered(relay, now);
     }
 
     /// Whether a further direct connection may be accepted or dialled.
@@ -232,7 +238,8 @@ impl ConnectionManager {
             .filter(|address| address.len() <= ADDRESS_MAX_BYTES)
             .filter_map(|address| address.with_p2p(peer).ok())
             .filter(|address| {
-                self.public_nodes.contains(address) || (self.is_direct)(address) && self.is_through_own_relay(address)
+                self.public_nodes.addresses().contains(address)
+                    || (self.is_direct)(address) && self.is_through_own_relay(address)
             })
             .take(ADDRESSES_MAX)
             .collect();
@@ -252,10 +259,11 @@ impl ConnectionManager {
 
     /// Evicts the idle candidate with most failures, one that was never reached first. Returns whether there was one.
     fn evict_one(&mut self) -> bool {
-        let idle = self
-            .candidates
-            .iter()
-            .filter(|(peer, found)| !found.dialling && !found.is_banned() && !self.direct.contains_key(peer));
+        let is_idle = |peer: &PeerId, found: &DialCandidate| {
+            let is_needed = self.direct.contains_key(peer) || self.public_nodes.contains(peer);
+            !found.dialling && !found.is_banned() && !is_needed
+        };
+        let idle = self.candidates.iter().filter(|(peer, found)| is_idle(peer, found));
         let worst = idle.max_by_key(|(_, found)| (found.failures, found.reached_at.is_none()));
         match worst.map(|(peer, _)| *peer) {
             Some(peer) => self.candidates.remove(&peer).is_some(),
@@ -266,37 +274,22 @@ impl ConnectionManager {
     /// Sets whether this node has addresses for others. If so, it registers them at all relays again.
     pub fn set_reachable(&mut self, reachable: bool) {
         self.reachable = reachable;
-        self.relays.iter_mut().for_each(|relay| relay.register_at = 0);
+        self.relays.states.iter_mut().for_each(|relay| relay.register_at = 0);
     }
 
     /// Ends the backoff of a relay; its reservation, registration and discovery are due at once.
-    pub fn relay_connected(&mut self, relay: &PeerId) {
-        for relay in self.relay_mut(relay) {
-            (relay.connected, relay.dialling, relay.failures) = (true, false, 0);
-            (relay.not_before, relay.discover_at, relay.register_at) = (0, 0, 0);
-        }
+    pub fn relay_connected(&mut self, relay: &PeerId, now: Millis) {
+        self.relays.on_connected(relay, now);
     }
 
     /// The connection to a relay ended, or could not be made.
     pub fn relay_disconnected(&mut self, relay: &PeerId, now: Millis, random: Random<'_>) {
-        for relay in self.relay_mut(relay) {
-            (relay.connected, relay.dialling, relay.reserved, relay.reserving) = (false, false, false, false);
-            relay.not_before = now + retry_delay(relay.failures, RETRY_RELAY_MAX, random);
-            relay.failures += 1;
-        }
+        self.relays.on_disconnected(relay, now, random);
     }
 
     /// A relay gave a reservation, refused one, or it ended.
     pub fn set_reserved(&mut self, relay: &PeerId, reserved: bool, now: Millis, random: Random<'_>) {
-        for relay in self.relay_mut(relay) {
-            (relay.reserved, relay.reserving) = (reserved, false);
-            if !reserved {
-                relay.not_before = now + retry_delay(relay.failures, RETRY_RELAY_MAX, random);
-                relay.failures += 1;
-            } else {
-                relay.failures = 0;
-            }
-        }
+        self.relays.set_reserved(relay, reserved, now, random);
     }
 
     /// Records a direct connection, ends the peer's backoff, and remembers it for the next start.
@@ -326,7 +319,7 @@ impl ConnectionManager {
         }
         found.not_before = now + retry_delay(found.failures, RETRY_PEER_MAX, random);
         found.failures += 1;
-        if found.failures >= FAILURES_MAX && !found.is_banned() {
+        if found.failures >= FAILURES_MAX && !found.is_banned() && !self.public_nodes.contains(peer) {
             self.candidates.remove(peer);
         }
     }
@@ -359,30 +352,37 @@ impl ConnectionManager {
 
     /// Ends all waits after failures.
     pub fn reset_backoff(&mut self) {
-        for relay in &mut self.relays {
-            (relay.not_before, relay.discover_at, relay.failures) = (0, 0, 0);
-        }
+        self.relays.reset_backoff();
         self.candidates.values_mut().for_each(|found| (found.not_before, found.failures) = (0, 0));
     }
 
     /// Returns the actions that are due. They count as begun, and are not returned again.
     pub fn poll(&mut self, now: Millis, random: Random<'_>) -> Vec<Action> {
         let mut actions = Vec::new();
+        self.relays.choose(now);
+        let dials = self.relays.dials(now, self.visits(), random);
+        actions.extend(dials.into_iter().map(|(relay, address)| Action::DialRelay { relay, address }));
+        self.use_relays(now, random, &mut actions);
+        self.dial_requested_peers(now, &mut actions);
+        self.dial_public_nodes(now, &mut actions);
+        self.dial_candidates(now, random, &mut actions);
+        let dialling = self.candidates.values().filter(|found| found.dialling);
+        let used: BTreeSet<PeerId> = dialling.flat_map(|found| &found.addresses).filter_map(relay_of).collect();
+        let left = self.relays.leave(now, |relay| used.contains(relay));
+        actions.extend(left.into_iter().map(|relay| Action::Leave { relay }));
+        actions
+    }
+
+    /// Requests what is due at connected relays. Those that are not kept are asked for peers only.
+    fn use_relays(&mut self, now: Millis, random: Random<'_>, actions: &mut Vec<Action>) {
         let few_peers = self.direct.len() < DIRECT_TARGET;
-        for relay in &mut self.relays {
-            let (peer, address) = (relay.peer, relay.address.clone());
-            if !relay.connected {
-                if !relay.dialling && relay.not_before <= now {
-                    relay.dialling = true;
-                    actions.push(Action::DialRelay { relay: peer, address });
-                }
-                continue;
-            }
-            if !relay.reserved && !relay.reserving && relay.not_before <= now {
+        for relay in self.relays.states.iter_mut().filter(|relay| relay.connected) {
+            let peer = relay.peer;
+            if relay.kept && !relay.reserved && !relay.reserving && relay.not_before <= now {
                 relay.reserving = true;
-                actions.push(Action::Reserve { relay: peer, address });
+                actions.push(Action::Reserve { relay: peer, address: relay.address.clone() });
             }
-            if self.reachable && relay.register_at <= now {
+            if relay.kept && self.reachable && relay.register_at <= now {
                 relay.register_at = now + millis(REGISTER_EVERY);
                 actions.push(Action::Register { relay: peer });
             }
@@ -392,9 +392,16 @@ impl ConnectionManager {
                 actions.push(Action::Discover { relay: peer });
             }
         }
-        self.dial_requested_peers(now, &mut actions);
-        self.dial_candidates(now, random, &mut actions);
-        actions
+    }
+
+    /// Returns how often other relays than the kept ones are asked for peers.
+    fn visits(&self) -> Visits {
+        match self.direct.len() {
+            0 => Visits::Alone,
+            _ if !self.has_room() => Visits::Never,
+            peers if peers < DIRECT_TARGET => Visits::Few,
+            _ => Visits::Enough,
+        }
     }
 
     /// Makes a peer a target for [`dial_targets::DIAL_TARGET_TIMEOUT`]. Returns false if it is connected, banned or a
@@ -413,7 +420,7 @@ impl ConnectionManager {
         }
         if !self.candidates.contains_key(&peer) {
             // The relays may list its addresses.
-            self.relays.iter_mut().for_each(|relay| relay.discover_at = 0);
+            self.relays.discover_soon(now);
         }
         true
     }
@@ -426,7 +433,7 @@ impl ConnectionManager {
     /// Dials targets of the host, as far as dials and connections are left.
     fn dial_requested_peers(&mut self, now: Millis, actions: &mut Vec<Action>) {
         self.dial_targets.expire(now);
-        let relays = self.connected_relay_addresses();
+        let connected = self.relays.connected();
         for peer in self.dial_targets.peers() {
             if !self.has_room() || self.dials() >= DIALLING_MAX {
                 return;
@@ -435,7 +442,9 @@ impl ConnectionManager {
             if candidate.is_some_and(|found| !found.may_be_dialled(now)) {
                 continue;
             }
-            let addresses = self.dial_targets.addresses(peer, candidate, &relays);
+            let leads_on = |relay: &PeerId| self.relays.leads_on(relay, now);
+            let ways = Ways { connected: &connected, leads_on: &leads_on };
+            let addresses = self.dial_targets.addresses(peer, candidate, &ways);
             if addresses.is_empty() {
                 continue;
             }
@@ -451,6 +460,27 @@ impl ConnectionManager {
         }
     }
 
+    /// Dials public nodes that are not connected, as far as dials and connections are left: they can be reached without
+    /// any relay, and bring together whoever uses different ones.
+    fn dial_public_nodes(&mut self, now: Millis, actions: &mut Vec<Action>) {
+        for peer in self.public_nodes.chosen() {
+            if !self.has_room() || self.dials() >= DIALLING_MAX {
+                return;
+            }
+            if self.direct.contains_key(&peer) {
+                continue;
+            }
+            let found = self.candidates.entry(peer).or_default();
+            if found.addresses.is_empty() {
+                found.addresses = self.public_nodes.addresses_of(&peer);
+            }
+            if found.may_be_dialled(now) {
+                found.dialling = true;
+                actions.push(Action::Dial { peer, addresses: found.addresses.clone() });
+            }
+        }
+    }
+
     /// Dials as many candidates as connections are missing.
     fn dial_candidates(&mut self, now: Millis, random: Random<'_>, actions: &mut Vec<Action>) {
         let dialled = self.direct.values().filter(|dialled| **dialled).count();
@@ -462,8 +492,10 @@ impl ConnectionManager {
         if count == 0 {
             return;
         }
-        let relays = self.connected_relay_addresses();
-        for (peer, addresses) in selection::choose(&self.candidates, &self.direct, &relays, count, now, random) {
+        let connected = self.relays.connected();
+        let leads_on = |relay: &PeerId| self.relays.leads_on(relay, now);
+        let ways = Ways { connected: &connected, leads_on: &leads_on };
+        for (peer, addresses) in selection::choose(&self.candidates, &self.direct, &ways, count, now, random) {
             if let Some(found) = self.candidates.get_mut(&peer) {
                 found.dialling = true;
             }
@@ -474,17 +506,6 @@ impl ConnectionManager {
     /// Returns how many dials are under way.
     fn dials(&self) -> usize {
         self.candidates.values().filter(|found| found.dialling).count()
-    }
-
-    /// Returns the connected relays with their addresses.
-    fn connected_relay_addresses(&self) -> Vec<(PeerId, Multiaddr)> {
-        let connected = self.relays.iter().filter(|relay| relay.connected);
-        connected.map(|relay| (relay.peer, relay.address.clone())).collect()
-    }
-
-    /// Returns the states of one relay: one for each of its configured addresses.
-    fn relay_mut(&mut self, peer: &PeerId) -> impl Iterator<Item = &mut RelayState> {
-        self.relays.iter_mut().filter(move |relay| relay.peer == *peer)
     }
 }
 

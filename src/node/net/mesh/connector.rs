@@ -5,7 +5,8 @@
 //! |---|---|---|
 //! | `DialRelay` | `dial`, even if one is under way | `on_relay_connected`, `on_dial_failed` |
 //! | `Reserve` | `listen_on(…/p2p-circuit)` | `on_reservation_accepted`, `on_listener_closed` |
-//! | `Register`, `Discover` | the rendezvous client | – (repeated anyway); `add_addresses` |
+//! | `Register`, `Discover` | the rendezvous client | – (repeated anyway); `on_discovered` |
+//! | `Leave` | `disconnect_peer_id` | `on_relay_disconnected` |
 //! | `Dial` | `dial`, if not connected | `on_peer_connected`, `on_dial_failed` |
 //!
 //! A call that fails at once, e.g. for an address that the transport can't dial, is reported to the manager as a failed
@@ -106,12 +107,7 @@ impl Connector {
 
     /// Returns the relays for the host's view.
     pub(super) fn relay_views(&self) -> Vec<RelayView> {
-        let view = |(_, address, connected, reserved): (PeerId, &Multiaddr, bool, bool)| RelayView {
-            address: address.to_string(),
-            connected,
-            reserved,
-        };
-        self.manager.relays().map(view).collect()
+        self.manager.relays().collect()
     }
 
     /// Returns the peers to dial first at the next start, as text.
@@ -156,6 +152,10 @@ impl Connector {
             Action::Discover { relay } => {
                 let namespace = Some(self.namespace.clone());
                 swarm.behaviour_mut().rendezvous.discover(namespace, None, Some(DISCOVERED_MAX), relay);
+            }
+            Action::Leave { relay } => {
+                // It may have ended by itself.
+                swarm.disconnect_peer_id(relay).ok();
             }
             Action::Dial { peer, addresses } => {
                 // A relayed connection left over from a failed attempt must not prevent a dial that the host requested.
@@ -205,8 +205,32 @@ impl Connector {
     }
 
     /// Passes on that a relay was connected.
-    pub(super) fn on_relay_connected(&mut self, relay: &PeerId) {
-        self.manager.relay_connected(relay);
+    pub(super) fn on_relay_connected(&mut self, relay: &PeerId, now: u64) {
+        self.manager.relay_connected(relay, now);
+    }
+
+    /// Passes on the peers that a relay's rendezvous named.
+    pub(super) fn on_discovered(&mut self, relay: &PeerId, registrations: Vec<rendezvous::Registration>, now: u64) {
+        for registration in registrations {
+            let record = registration.record;
+            self.add_addresses(record.peer_id(), record.addresses().iter().cloned());
+        }
+        self.manager.relay_answered(relay, now);
+    }
+
+    /// Has a relay connected for a question. Returns whether it is already, or `None` if it can't be reached now.
+    pub(super) fn call_relay(&mut self, relay: &PeerId, now: u64) -> Option<bool> {
+        self.manager.call_relay(relay, now)
+    }
+
+    /// Has the connected relays stay for the time of a query.
+    pub(super) fn keep_relays_for_query(&mut self, now: u64) {
+        self.manager.keep_relays_for_query(now);
+    }
+
+    /// Sets the network's relays. What can't be read is skipped.
+    pub(super) fn set_relays(&mut self, relays: &[String]) {
+        self.manager.set_relays(relays.iter().filter_map(|relay| relay.parse().ok()).collect());
     }
 
     /// Passes on that the last connection to a relay ended.

@@ -41,6 +41,7 @@ use crate::net::mesh::gossip::GossipTopics;
 use crate::net::mesh::handle::{Command, Commands};
 use crate::net::mesh::host_events::HostEvents;
 use crate::net::mesh::peer_exchange::encode_peers;
+use crate::net::mesh::relay_questions::{RelayQuestion, RelayQuestions};
 use crate::net::mesh::stream_table::{StreamActivity, StreamOutput, StreamTable};
 use crate::net::mesh::types::{GossipTopic, MeshError, MeshEvent, MeshOptions, MeshView, MessageAcceptance};
 use crate::net::transport::Reachability;
@@ -61,6 +62,7 @@ pub(super) struct EventLoop {
     streams: StreamTable,
     gossip: GossipTopics,
     dht: DhtClient,
+    relay_questions: RelayQuestions,
     commands: Commands,
     events: HostEvents,
     environment: Rc<dyn Environment>,
@@ -95,6 +97,7 @@ impl EventLoop {
             streams,
             gossip,
             dht: DhtClient::new(local_peer_id, validator),
+            relay_questions: RelayQuestions::default(),
             commands,
             events,
             environment,
@@ -175,6 +178,12 @@ impl EventLoop {
     fn on_heartbeat(&mut self) {
         let now = self.now();
         self.dht.expire(self.swarm.behaviour_mut().kademlia(), now);
+        self.relay_questions.forget_abandoned();
+        for relay in self.relay_questions.relays() {
+            if self.connector.call_relay(&relay, now).is_none() {
+                drop(self.relay_questions.take(&relay));
+            }
+        }
         self.connector.poll(&mut self.swarm, now);
         let graylisted = self.gossip.graylisted(self.swarm.behaviour_mut().gossip(), self.peers.ids());
         if !self.events.is_full() {
@@ -210,12 +219,21 @@ impl EventLoop {
                 self.connector.reset_backoff();
                 self.on_heartbeat();
             }
-            Command::Dht(command) => self.dht.handle_command(self.swarm.behaviour_mut().kademlia(), command),
-            Command::AskRelay { relay, protocol, request, answer } => {
-                let relay = relay.peer_id();
-                if self.connector.manager().connected_relays().any(|connected| connected == relay) {
-                    self.streams.ask_relay(relay, protocol, request, answer);
+            Command::SetRelays(relays) => {
+                self.connector.set_relays(&relays);
+                self.view_changed = true;
+                self.on_heartbeat();
+            }
+            Command::Dht(command) => {
+                // Who uses other relays stores and looks up there: a query leads to all of them.
+                for (relay, address) in self.connector.manager().relay_addresses() {
+                    self.dht.add_server(self.swarm.behaviour_mut().kademlia(), relay, vec![address]);
                 }
+                self.connector.keep_relays_for_query(now);
+                self.dht.handle_command(self.swarm.behaviour_mut().kademlia(), command);
+            }
+            Command::AskRelay { relay, protocol, request, answer } => {
+                self.ask_relay(relay.peer_id(), RelayQuestion { protocol, request, answer }, now);
             }
             Command::AskPeer { peer, protocol, request, answer } => {
                 self.streams.ask_peer(peer.peer_id(), protocol, request, answer);
@@ -224,6 +242,18 @@ impl EventLoop {
             Command::OpenChat(peer, opened) => self.streams.open_chat(peer.peer_id(), opened),
             // Handled by the loop.
             Command::Close | Command::Leave => {}
+        }
+    }
+
+    /// Sends a request to a relay, which is connected first if it is not and may be.
+    fn ask_relay(&mut self, relay: PeerId, question: RelayQuestion, now: u64) {
+        match self.connector.call_relay(&relay, now) {
+            None => {}
+            Some(true) => self.streams.ask_relay(relay, question),
+            Some(false) => {
+                self.relay_questions.wait(relay, question);
+                self.on_heartbeat();
+            }
         }
     }
 
@@ -262,7 +292,10 @@ impl EventLoop {
                 let addresses = self.connector.manager().addresses_of_network(&peer_id);
                 self.dht.add_server(self.swarm.behaviour_mut().kademlia(), peer_id, addresses);
                 if self.connector.manager().is_relay(&peer_id) {
-                    self.connector.on_relay_connected(&peer_id);
+                    self.connector.on_relay_connected(&peer_id, now);
+                    for question in self.relay_questions.take(&peer_id) {
+                        self.ask_relay(peer_id, question, now);
+                    }
                 } else if is_direct(&endpoint) {
                     self.on_peer_connected(peer_id, endpoint.is_dialer(), now);
                 }
@@ -283,6 +316,9 @@ impl EventLoop {
             SwarmEvent::OutgoingConnectionError { peer_id: Some(peer), error, .. } => {
                 tracing::debug!(%peer, %error, "dial failed");
                 self.connector.on_dial_failed(&self.swarm, &peer, now);
+                if !self.swarm.is_connected(&peer) {
+                    drop(self.relay_questions.take(&peer));
+                }
             }
             SwarmEvent::NewListenAddr { address, .. } => self.connector.on_listen_address(&mut self.swarm, address),
             SwarmEvent::ExternalAddrConfirmed { address } => self.connector.on_external_address(&address),
@@ -298,11 +334,12 @@ impl EventLoop {
             BehaviourEvent::Relay(relay::client::Event::ReservationReqAccepted { relay_peer_id, .. }) => {
                 self.connector.on_reservation_accepted(&relay_peer_id, now);
             }
-            BehaviourEvent::Rendezvous(rendezvous::client::Event::Discovered { registrations, .. }) => {
-                for registration in registrations {
-                    let record = registration.record;
-                    self.connector.add_addresses(record.peer_id(), record.addresses().iter().cloned());
-                }
+            BehaviourEvent::Rendezvous(rendezvous::client::Event::Discovered {
+                rendezvous_node,
+                registrations,
+                ..
+            }) => {
+                self.connector.on_discovered(&rendezvous_node, registrations, now);
                 self.on_heartbeat();
             }
             BehaviourEvent::Rendezvous(event) => tracing::debug!(?event, "rendezvous"),

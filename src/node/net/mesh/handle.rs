@@ -39,7 +39,9 @@ pub(super) enum Command {
     Rate(NetPeerId, f64),
     /// Dial this peer now, whatever else is connected.
     ConnectTo(NetPeerId),
-    /// Send one request to a connected relay.
+    /// Use these relays of the network from now on.
+    SetRelays(Vec<String>),
+    /// Send one request to a relay of the network.
     AskRelay {
         relay: NetPeerId,
         protocol: &'static str,
@@ -89,6 +91,7 @@ impl Command {
             Self::Ban(_) => "ban",
             Self::Rate(..) => "rate",
             Self::ConnectTo(_) => "connect_to",
+            Self::SetRelays(_) => "set_relays",
             Self::AskRelay { .. } => "ask_relay",
             Self::AskPeer { .. } => "ask_peer",
             Self::Dht(DhtCommand::Put { .. }) => "put_record",
@@ -106,7 +109,7 @@ impl Command {
     /// Whether the host notices no more than a lost message or an unanswered request if the command is dropped: the
     /// next comparison with a peer brings a lost change, the next heartbeat replaces a lost one.
     fn may_be_dropped(&self) -> bool {
-        !matches!(self, Self::Ban(_) | Self::SetSubscribed { .. } | Self::Close | Self::Leave)
+        !matches!(self, Self::Ban(_) | Self::SetSubscribed { .. } | Self::SetRelays(_) | Self::Close | Self::Leave)
     }
 }
 
@@ -181,7 +184,8 @@ impl MeshHandle {
         self.send(Command::Rate(peer, score));
     }
 
-    /// Dials this peer now, at its known addresses or else through every connected relay, for
+    /// Dials this peer now, at its known addresses or else through every connected relay, while the others are asked for
+    /// its addresses, for
     /// [`DIAL_TARGET_TIMEOUT`](super::connection_manager::dial_targets::DIAL_TARGET_TIMEOUT) and within the limits on
     /// connections. Ignored while
     /// [`DIAL_TARGETS_MAX`](super::connection_manager::dial_targets::DIAL_TARGETS_MAX) others are being dialled.
@@ -189,7 +193,14 @@ impl MeshHandle {
         self.send(Command::ConnectTo(peer));
     }
 
-    /// Sends one request to a relay. Returns `None` if it is not connected.
+    /// Sets the network's relays: multiaddresses, each with the peer id at its end. Connections to others stay. What can't
+    /// be read is skipped.
+    pub fn set_relays(&self, relays: Vec<String>) {
+        self.send(Command::SetRelays(relays));
+    }
+
+    /// Sends one request to a relay of the network. One that this node does not use is connected for it. Returns `None`
+    /// if it can't be reached.
     pub async fn ask_relay(
         &self,
         relay: NetPeerId,

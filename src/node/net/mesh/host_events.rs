@@ -142,7 +142,7 @@ mod tests {
     use crate::net::mesh::types::{GossipTopic, PeerView, RelayView};
 
     fn view(address: &str) -> MeshView {
-        let relay = RelayView { address: address.to_owned(), connected: true, reserved: false };
+        let relay = RelayView { address: address.to_owned(), kept: true, connected: true, reserved: false };
         MeshView { relays: vec![relay], peers: Vec::<PeerView>::new(), remembered_peers: Vec::new() }
     }
 

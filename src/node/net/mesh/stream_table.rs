@@ -26,6 +26,7 @@ use tracing::Instrument;
 use crate::net::mesh::blocks::{self, BlockStream};
 use crate::net::mesh::link::{INCOMING_WAITING, Outgoing, carry, outgoing};
 use crate::net::mesh::peer_exchange::{self, ANSWERS_PER_PEER, ANSWERS_UNDER_WAY_MAX};
+use crate::net::mesh::relay_questions::RelayQuestion;
 use crate::net::mesh::request::{
     ANSWER_TIMEOUT, FIND_PROTOCOL, FINDS_MAX, FINDS_PER_PEER, RequestError, answer, read_request, request,
 };
@@ -418,13 +419,8 @@ impl StreamTable {
     }
 
     /// Sends one request to a connected relay.
-    pub(super) fn ask_relay(
-        &mut self,
-        relay: PeerId,
-        protocol: &'static str,
-        bytes: Vec<u8>,
-        answer: oneshot::Sender<Result<Vec<u8>, RequestError>>,
-    ) {
+    pub(super) fn ask_relay(&mut self, relay: PeerId, question: RelayQuestion) {
+        let RelayQuestion { protocol, request: bytes, answer } = question;
         let exchange = request(self.control.clone(), relay, protocol, bytes);
         let exchange = exchange.instrument(peer_span(relay, protocol));
         // The caller may have been dropped.

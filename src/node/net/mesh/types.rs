@@ -138,6 +138,8 @@ pub enum MessageAcceptance {
 pub struct RelayView {
     /// Its multiaddress, as configured.
     pub address: String,
+    /// Whether it is one of those that this node uses, or tries to; others are connected for a moment only.
+    pub kept: bool,
     /// Whether there is a connection to it.
     pub connected: bool,
     /// Whether this node has a reservation there, through which others can connect to it.

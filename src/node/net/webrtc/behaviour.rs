@@ -28,7 +28,7 @@ use super::connection_table::{ConnectionTable, Dialler};
 use super::handler::{Finished, Handler, HandlerCommand, Shared};
 use super::slots::Slots;
 use super::transport::{DialError, DialRequest, HandlerEvent, Transport};
-use crate::net::address::{is_relayed, is_webrtc, webrtc_of_relayed};
+use crate::net::address::{is_relayed, is_webrtc, relay_of, webrtc_of_relayed};
 use crate::net::ice::IceServer;
 
 /// How long the relayed connection stays after the direct one was made: the other side may not have seen it yet.
@@ -200,8 +200,11 @@ impl Behaviour {
         if !is_relayed(address) {
             return Either::Right(dummy::ConnectionHandler);
         }
-        match (webrtc_of_relayed(address, self.local), webrtc_of_relayed(address, peer)) {
-            (Some(local), Some(remote)) => Either::Left(Handler::new(self.shared.clone(), peer, local, remote)),
+        let (local, remote) = (webrtc_of_relayed(address, self.local), webrtc_of_relayed(address, peer));
+        match (relay_of(address), local, remote) {
+            (Some(relay), Some(local), Some(remote)) => {
+                Either::Left(Handler::new(self.shared.clone(), peer, relay, local, remote))
+            }
             _ => Either::Right(dummy::ConnectionHandler),
         }
     }

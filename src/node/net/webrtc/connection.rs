@@ -29,6 +29,7 @@ use web_sys::{
 };
 
 use super::stream::{SharedStream, Stream};
+use super::unread::{TooMuchUnread, UnreadTotal};
 use crate::net::ice::IceServer;
 
 /// Streams that the other side opened and that were not accepted yet.
@@ -52,6 +53,8 @@ pub enum ConnectionError {
     ClosedByPeer,
     #[error("the connection broke")]
     Broken,
+    #[error(transparent)]
+    TooMuchUnread(#[from] TooMuchUnread),
     #[error("the browser refused {what}: {why}")]
     Browser { what: &'static str, why: String },
 }
@@ -71,6 +74,10 @@ struct Inner {
     waiting: VecDeque<Stream>,
     /// All streams with open channels, to end them with the connection.
     streams: Vec<Weak<RefCell<SharedStream>>>,
+    /// What the streams hold unread together.
+    unread: UnreadTotal,
+    /// By which a stream ends the connection.
+    itself: Watch,
     /// Why the connection has ended, once it has.
     end_reason: Option<ConnectionError>,
     /// Tasks that wait for a stream or for a change of state.
@@ -93,10 +100,12 @@ impl Inner {
         }
     }
 
-    /// Adds a stream to those that end with the connection.
-    fn register(&mut self, stream: &Stream) {
+    /// Makes a stream of a channel, one of those that end with the connection.
+    fn stream(&mut self, channel: RtcDataChannel) -> Stream {
+        let stream = Stream::new(channel, self.unread.part(), self.itself.clone());
         self.streams.retain(|stream| stream.strong_count() > 0);
         self.streams.push(stream.shared());
+        stream
     }
 
     /// Accepts a data channel of the other side, or refuses it by closing it.
@@ -109,8 +118,7 @@ impl Inner {
             tracing::debug!("stream over the limit refused");
             return channel.close();
         }
-        let stream = Stream::new(channel);
-        self.register(&stream);
+        let stream = self.stream(channel);
         self.waiting.push_back(stream);
         self.wake();
     }
@@ -180,6 +188,14 @@ impl Watch {
         let inner = inner.borrow();
         inner.end_reason.is_none().then(|| inner.peer.clone())
     }
+
+    /// Ends the connection.
+    pub(super) fn end(&self, why: ConnectionError) {
+        if let Some(inner) = self.0.upgrade() {
+            tracing::debug!(%why, "direct connection ended");
+            inner.borrow_mut().end(why);
+        }
+    }
 }
 
 /// The handler of the other side's data channels.
@@ -220,13 +236,17 @@ impl Connection {
         configuration.set_ice_servers(&servers);
         let peer = RtcPeerConnection::new_with_configuration(&configuration)
             .map_err(|error| ConnectionError::browser("a peer connection", &error))?;
-        let inner = Rc::new(RefCell::new(Inner {
-            peer: peer.clone(),
-            waiting: VecDeque::new(),
-            streams: Vec::new(),
-            end_reason: None,
-            wakers: Vec::new(),
-        }));
+        let inner = Rc::new_cyclic(|itself| {
+            RefCell::new(Inner {
+                peer: peer.clone(),
+                waiting: VecDeque::new(),
+                streams: Vec::new(),
+                unread: UnreadTotal::default(),
+                itself: Watch(itself.clone()),
+                end_reason: None,
+                wakers: Vec::new(),
+            })
+        });
         let on_channel = OnChannel::new({
             let inner = inner.clone();
             move |event: RtcDataChannelEvent| inner.borrow_mut().take_channel(event.channel())
@@ -302,9 +322,8 @@ impl StreamMuxer for Connection {
     fn poll_outbound(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Result<Stream, ConnectionError>> {
         let mut inner = self.inner.borrow_mut();
         inner.still_open()?;
-        let stream = Stream::new(create_channel(&inner.peer, "")?);
-        inner.register(&stream);
-        Poll::Ready(Ok(stream))
+        let channel = create_channel(&inner.peer, "")?;
+        Poll::Ready(Ok(inner.stream(channel)))
     }
 
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), ConnectionError>> {

@@ -17,8 +17,9 @@
 //! The relayed connection is authenticated from end to end, so each description has the fingerprint of the right peer:
 //! the relay can't read or replace it.
 //!
-//! The handshake fails if the machine rejects a message, if the stream breaks before both descriptions are exchanged,
-//! and after [`ESTABLISH_TIMEOUT`]. Once they are exchanged the stream may break: the candidates received so far may
+//! The handshake fails if the machine rejects a message, if the stream breaks before both descriptions are exchanged, if
+//! the answerer gets no offer within [`OFFER_TIMEOUT`](super::offer::OFFER_TIMEOUT), before which it makes no peer
+//! connection, and after [`ESTABLISH_TIMEOUT`]. Once they are exchanged the stream may break: the candidates received so far may
 //! suffice.
 
 use std::collections::VecDeque;
@@ -39,14 +40,12 @@ use web_sys::{
 };
 
 use super::connection::{Connection, ConnectionError, INIT_LABEL, create_channel};
+use super::offer::{OFFER_TIMEOUT, OfferError, READ_BYTES, receive_offer};
 use crate::net::ice::IceServer;
 use gen_registry_core::sync::signaling::{HandshakeRejection, InEvent, OutEvent, Role, State};
 
 /// From the first message to the direct connection.
 pub const ESTABLISH_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Bytes of the signalling stream that are read at once.
-const READ_BYTES: usize = 4096;
 
 /// Why no direct connection was made. Whatever the reason, the peer connection is closed.
 #[derive(Debug, thiserror::Error)]
@@ -59,8 +58,20 @@ pub enum EstablishError {
     Connection(#[from] ConnectionError),
     #[error("the candidate is not the JSON object it should be")]
     BadCandidate,
+    #[error("no offer in time")]
+    NoOffer,
     #[error("no direct connection in time")]
     TimedOut,
+}
+
+impl From<OfferError> for EstablishError {
+    fn from(error: OfferError) -> Self {
+        match error {
+            OfferError::Rejected(rejection) => Self::Rejected(rejection),
+            OfferError::Signalling(error) => Self::Signalling(error),
+            OfferError::TimedOut => Self::NoOffer,
+        }
+    }
 }
 
 /// Establishes a direct connection with the peer at the other end of `signalling`, which must be authenticated: the
@@ -69,12 +80,25 @@ pub async fn establish<S>(signalling: S, role: Role, ice_servers: &[IceServer]) 
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let handshake = Handshake::new(signalling, role, ice_servers)?.run();
+    let handshake = handshake(signalling, role, ice_servers);
     pin_mut!(handshake);
     match select(handshake, Delay::new(ESTABLISH_TIMEOUT)).await {
         Either::Left((result, _)) => result,
         Either::Right(_) => Err(EstablishError::TimedOut),
     }
+}
+
+/// Waits for the offer if this side is to answer one, then makes the connection.
+async fn handshake<S>(mut signalling: S, role: Role, ice_servers: &[IceServer]) -> Result<Connection, EstablishError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut state = State::new(role);
+    let outputs = match role {
+        Role::Offerer => Vec::new(),
+        Role::Answerer => receive_offer(&mut signalling, &mut state, Delay::new(OFFER_TIMEOUT)).await?,
+    };
+    Handshake::new(signalling, role, state, outputs, ice_servers)?.run().await
 }
 
 /// Collects this side's candidates until it is dropped.
@@ -130,21 +154,27 @@ struct Handshake<S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<S> {
-    /// Creates the peer connection and the machine; sends nothing yet.
-    fn new(signalling: S, role: Role, ice_servers: &[IceServer]) -> Result<Self, ConnectionError> {
+    /// Creates the peer connection; sends nothing yet. `outputs` is what the machine wants done already.
+    fn new(
+        signalling: S,
+        role: Role,
+        state: State,
+        outputs: Vec<OutEvent>,
+        ice_servers: &[IceServer],
+    ) -> Result<Self, ConnectionError> {
         let connection = Connection::new(ice_servers)?;
         let peer = connection.peer();
         Ok(Self {
             signalling,
             role,
-            state: State::new(role),
+            state,
             candidates: Candidates::of(&peer),
             peer,
             connection,
             described: false,
             readable: true,
             writable: true,
-            outputs: VecDeque::new(),
+            outputs: outputs.into(),
         })
     }
 

@@ -1,8 +1,8 @@
 //! The framing of one stream on one data channel, as a pure machine: half-close, stop, reset, and their bounds.
 //!
 //! A data channel can only be closed as a whole, so flags are sent in frames. Refused are frames over 16 KiB, malformed
-//! ones, data after the end, and more unread data than a stream may hold: a data channel has no flow control. After a
-//! refusal the stream is reset.
+//! ones, data after the end, and more unread data than a stream, or all of the connection together, may hold: a data
+//! channel has no flow control. After a refusal the stream is reset; in the last case the connection ends.
 //!
 //! The format is that of libp2p/specs, `webrtc/README.md`, "multiplexing": each message is a protobuf message with its
 //! length in front, with an optional flag (field 1) and optional data (field 2). An orderly exchange, one direction in
@@ -24,6 +24,8 @@
 use std::collections::VecDeque;
 
 use gen_registry_core::sync::signaling::envelope::{Envelope, EnvelopeError, split_first};
+
+use super::unread::{TooMuchUnread, UnreadPart, UnreadTotal};
 
 /// One frame with its length in front; the largest message that all browsers accept.
 pub const FRAME_MAX_BYTES: usize = 16 * 1024;
@@ -58,6 +60,9 @@ pub enum FrameError {
     UnaskedAcknowledgement,
     #[error("more unread data than a stream may hold")]
     TooMuchUnread,
+    /// Ends the whole connection.
+    #[error(transparent)]
+    Connection(#[from] TooMuchUnread),
 }
 
 /// The state of the receiving direction.
@@ -113,23 +118,32 @@ pub struct Framing {
     partial: Vec<u8>,
     /// Received data that was not read yet.
     unread: VecDeque<u8>,
+    /// The stream's part of what its connection holds: both of the above.
+    part: UnreadPart,
     /// Encoded frames that wait to be sent.
     outgoing: VecDeque<Vec<u8>>,
 }
 
 impl Default for Framing {
+    /// The only stream of its connection.
     fn default() -> Self {
+        Self::new(UnreadTotal::default().part())
+    }
+}
+
+impl Framing {
+    /// Creates the state of a new stream with its part of what the connection may hold.
+    pub fn new(part: UnreadPart) -> Self {
         Self {
             reading: ReadState::Open,
             writing: Writing::Open,
             partial: Vec::new(),
             unread: VecDeque::new(),
+            part,
             outgoing: VecDeque::new(),
         }
     }
-}
 
-impl Framing {
     /// Returns the state of the receiving direction.
     pub fn reading(&self) -> ReadState {
         self.reading
@@ -153,7 +167,7 @@ impl Framing {
     /// Takes in one message of the channel; usually, but not always, exactly one frame. After an error the stream is
     /// reset, and the frame that says so is queued.
     pub fn receive(&mut self, message: &[u8]) -> Result<(), FrameError> {
-        let received = self.take_frames(message);
+        let received = self.take_frames(message).and_then(|()| Ok(self.recount()?));
         if received.is_err() {
             self.reset();
         }
@@ -233,6 +247,7 @@ impl Framing {
             // Frees the memory of a stream that was slow once.
             self.unread = VecDeque::new();
         }
+        self.give_back();
         Read::Bytes(length)
     }
 
@@ -263,14 +278,14 @@ impl Framing {
             self.send_flag(STOP_SENDING);
         }
         self.unread = VecDeque::new();
+        self.give_back();
     }
 
     /// Ends both directions at once. Sends nothing if both have ended already.
     pub fn reset(&mut self) {
         if self.is_over() {
             self.reading = ReadState::Reset;
-            self.partial = Vec::new();
-            self.unread = VecDeque::new();
+            self.forget_received();
             return;
         }
         self.discard();
@@ -282,7 +297,7 @@ impl Framing {
         self.outgoing.clear();
         if self.reading == ReadState::Open {
             self.reading = ReadState::Reset;
-            self.unread = VecDeque::new();
+            self.forget_received();
         }
         if self.writing == Writing::Open {
             self.writing = Writing::Reset;
@@ -306,9 +321,26 @@ impl Framing {
     fn discard(&mut self) {
         self.reading = ReadState::Reset;
         self.writing = Writing::Reset;
+        self.forget_received();
+        self.outgoing.clear();
+    }
+
+    /// Forgets what was received and not read.
+    fn forget_received(&mut self) {
         self.partial = Vec::new();
         self.unread = VecDeque::new();
-        self.outgoing.clear();
+        self.give_back();
+    }
+
+    /// Counts for the connection what the stream holds now.
+    fn recount(&mut self) -> Result<(), TooMuchUnread> {
+        self.part.set(self.partial.len() + self.unread.len())
+    }
+
+    /// Counts what the stream holds after it became less, which is always allowed.
+    fn give_back(&mut self) {
+        let counted = self.recount();
+        debug_assert!(counted.is_ok(), "it became less");
     }
 
     /// Queues a frame with a flag.

@@ -1,7 +1,7 @@
 //! The handler of one relayed connection, over which direct ones are negotiated: `/webrtc-signaling/0.0.1`.
 //!
 //! The relayed connection is authenticated from end to end, so the direct one has the same peer. Handshakes of other
-//! peers beyond the limits of `slots` are refused.
+//! peers beyond the limits of `slots` are refused, and those that send no offer in time give their slot back.
 //!
 //! The life of a handler: a page's dial sends [`HandlerCommand::Negotiate`], for which it opens a stream and begins a
 //! handshake; a stream that the peer opens begins one in the other direction. Once there is a direct connection the
@@ -76,6 +76,8 @@ pub struct Handler {
     local_addr: Multiaddr,
     /// The other side's address of them.
     send_back_addr: Multiaddr,
+    /// The relay through which the connection leads.
+    relay: PeerId,
     /// Dials for which a stream is to be opened.
     requests: VecDeque<Reply>,
     /// Streams that are being opened.
@@ -87,11 +89,18 @@ pub struct Handler {
 }
 
 impl Handler {
-    /// Creates a handler. The addresses are those of the direct connections that are negotiated here.
-    pub(super) fn new(shared: Shared, peer: PeerId, local_addr: Multiaddr, send_back_addr: Multiaddr) -> Self {
+    /// Creates a handler. The addresses are those of the direct connections that are negotiated here, over a connection
+    /// through `relay`.
+    pub(super) fn new(
+        shared: Shared,
+        peer: PeerId,
+        relay: PeerId,
+        local_addr: Multiaddr,
+        send_back_addr: Multiaddr,
+    ) -> Self {
         let handshakes = SendWrapper::new(FuturesUnordered::new());
         let (requests, opening, finishing) = (VecDeque::new(), 0, false);
-        Self { shared, peer, local_addr, send_back_addr, requests, opening, finishing, handshakes }
+        Self { shared, peer, relay, local_addr, send_back_addr, requests, opening, finishing, handshakes }
     }
 
     /// Whether a handshake uses the connection, or is about to.
@@ -122,7 +131,7 @@ impl Handler {
     /// Runs a handshake that the peer asked for, if a slot is free.
     fn answer(&self, stream: Stream) {
         let peer = self.peer;
-        let Some(slot) = self.shared.slots.take(peer) else {
+        let Some(slot) = self.shared.slots.take(peer, self.relay) else {
             tracing::debug!(%peer, "handshake over the limit refused");
             return;
         };

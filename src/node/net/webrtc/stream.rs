@@ -1,7 +1,7 @@
 //! One stream: a data channel as `AsyncRead` and `AsyncWrite`.
 //!
 //! Writing waits while the browser buffers too much. A data channel has no flow control, so a stream whose reader is
-//! too slow is reset. The channel of a dropped stream remains open until both sides are done, for at most [`LINGER`]:
+//! too slow is reset, and a connection whose streams hold too much together ends. The channel of a dropped stream remains open until both sides are done, for at most [`LINGER`]:
 //! Chromium allows some 32,000 unclosed channels.
 //!
 //! How a slow peer is noticed on each side: the sender's browser buffers up to [`BUFFERED_HIGH_BYTES`], then writing
@@ -25,7 +25,9 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
 use web_sys::{Event, MessageEvent, RtcDataChannel, RtcDataChannelState, RtcDataChannelType};
 
+use super::connection::Watch;
 use super::frame::{FRAME_MAX_BYTES, FrameError, Framing, Read, WriteOver, Writing};
+use super::unread::{TooMuchUnread, UnreadPart};
 
 /// Writing pauses above this much that the browser has not sent.
 pub const BUFFERED_HIGH_BYTES: u32 = 1024 * 1024;
@@ -113,6 +115,14 @@ impl SharedStream {
         self.channel.close();
     }
 
+    /// Whether the stream was refused because the connection holds too much.
+    fn excess(&self) -> Option<TooMuchUnread> {
+        match self.broken {
+            Some(FrameError::Connection(excess)) => Some(excess),
+            _ => None,
+        }
+    }
+
     /// Returns the bytes that the browser has not sent yet.
     pub(super) fn buffered(&self) -> usize {
         self.channel.buffered_amount() as usize
@@ -168,12 +178,12 @@ struct StreamChannel {
 
 impl StreamChannel {
     /// Sets every handler before it returns: what arrives before a handler is there is lost.
-    fn new(channel: RtcDataChannel) -> Self {
+    fn new(channel: RtcDataChannel, part: UnreadPart, connection: Watch) -> Self {
         channel.set_binary_type(RtcDataChannelType::Arraybuffer);
         channel.set_buffered_amount_low_threshold(BUFFERED_LOW_BYTES);
         let shared = Rc::new(RefCell::new(SharedStream {
             channel: channel.clone(),
-            framing: Framing::default(),
+            framing: Framing::new(part),
             broken: None,
             paused: false,
             reader: None,
@@ -183,9 +193,16 @@ impl StreamChannel {
         let on_message = OnMessage::new({
             let shared = shared.clone();
             move |event: MessageEvent| {
-                let mut shared = shared.borrow_mut();
-                shared.receive(&event);
-                shared.wake();
+                let excess = {
+                    let mut shared = shared.borrow_mut();
+                    shared.receive(&event);
+                    shared.wake();
+                    shared.excess()
+                };
+                // Ends this stream, too, so it may not be borrowed.
+                if let Some(excess) = excess {
+                    connection.end(excess.into());
+                }
             }
         });
         let on_event = OnEvent::new({
@@ -231,9 +248,9 @@ pub struct Stream {
 }
 
 impl Stream {
-    /// Makes a stream of a channel. Its handlers are set at once.
-    pub(super) fn new(channel: RtcDataChannel) -> Self {
-        let channel = StreamChannel::new(channel);
+    /// Makes a stream of a channel, with its part of what the connection may hold. Its handlers are set at once.
+    pub(super) fn new(channel: RtcDataChannel, part: UnreadPart, connection: Watch) -> Self {
+        let channel = StreamChannel::new(channel, part, connection);
         Self { shared: SendWrapper::new(channel.shared.clone()), channel: Some(SendWrapper::new(channel)) }
     }
 

@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 
 use super::backoff::Millis;
+use crate::net::address::relay_of;
 
 /// Peers that are stored as candidates. For a further one, an idle candidate with failures is evicted.
 pub const CANDIDATES_MAX: usize = 256;
@@ -50,21 +50,32 @@ impl DialCandidate {
     }
 }
 
-/// Returns the relay through which an address leads, if it does.
-pub(super) fn relay_of(address: &Multiaddr) -> Option<PeerId> {
-    let parts: Vec<Protocol<'_>> = address.iter().collect();
-    let circuit = parts.iter().position(|part| matches!(part, Protocol::P2pCircuit))?;
-    match circuit.checked_sub(1).and_then(|at| parts.get(at)) {
-        Some(Protocol::P2p(relay)) => Some(*relay),
-        _ => None,
+/// The ways to candidates that a dial may take now.
+pub(super) struct Ways<'a> {
+    /// The connected relays with their addresses.
+    pub(super) connected: &'a [(PeerId, Multiaddr)],
+    /// Whether a relay may be used; one that is not connected would be for the dial.
+    pub(super) leads_on: &'a dyn Fn(&PeerId) -> bool,
+}
+
+impl Ways<'_> {
+    /// Whether an address leads through no relay, or through a connected one.
+    fn is_open(&self, address: &Multiaddr) -> bool {
+        let is_connected = |relay: PeerId| self.connected.iter().any(|(connected, _)| *connected == relay);
+        relay_of(address).is_none_or(is_connected)
     }
 }
 
-/// Returns those addresses that lead through no relay, or through a connected one.
-pub(super) fn usable_addresses<'a>(
-    candidate: &'a DialCandidate,
-    connected_relays: &'a [(PeerId, Multiaddr)],
-) -> impl Iterator<Item = &'a Multiaddr> {
-    let is_connected = |relay: PeerId| connected_relays.iter().any(|(connected, _)| *connected == relay);
-    candidate.addresses.iter().filter(move |address| relay_of(address).is_none_or(is_connected))
+/// Returns those addresses that lead through no relay, or through a connected one. If there is none, returns one through
+/// another relay of the network that may be connected for it, after a failure the next one: a dial takes all of its
+/// addresses at once, and should not connect several relays.
+pub(super) fn usable_addresses<'a>(candidate: &'a DialCandidate, ways: &Ways<'_>) -> Vec<&'a Multiaddr> {
+    let open: Vec<&Multiaddr> = candidate.addresses.iter().filter(|address| ways.is_open(address)).collect();
+    if !open.is_empty() {
+        return open;
+    }
+    let is_possible = |address: &&Multiaddr| relay_of(address).is_some_and(|relay| (ways.leads_on)(&relay));
+    let possible: Vec<&Multiaddr> = candidate.addresses.iter().filter(is_possible).collect();
+    let turn = candidate.failures as usize % possible.len().max(1);
+    possible.get(turn).copied().into_iter().collect()
 }

@@ -5,7 +5,8 @@
 //!
 //! For example, a person opens the page of a module whose only provider is Carol. The host asks for Carol with
 //! `connect_to`: her addresses are unknown, so her page is dialled through both connected relays at once; one of them
-//! has her reservation. After 30 s without success the host may ask again.
+//! may have her reservation. The other relays of the network are asked for her addresses meanwhile. After 30 s without
+//! success the host may ask again.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use libp2p::{Multiaddr, PeerId};
 
 use super::backoff::{Millis, millis};
-use super::candidates::{ADDRESSES_MAX, DialCandidate, usable_addresses};
+use super::candidates::{ADDRESSES_MAX, DialCandidate, Ways, usable_addresses};
 
 /// Targets at once; further ones are refused until one is connected or expires.
 pub const DIAL_TARGETS_MAX: usize = 4;
@@ -69,16 +70,11 @@ impl DialTargets {
 
     /// Returns where to dial a target: at its known addresses; without any, or after a failure because they may be
     /// outdated, also through every connected relay.
-    pub(super) fn addresses(
-        &self,
-        peer: PeerId,
-        candidate: Option<&DialCandidate>,
-        connected_relays: &[(PeerId, Multiaddr)],
-    ) -> Vec<Multiaddr> {
-        let usable = candidate.into_iter().flat_map(|found| usable_addresses(found, connected_relays));
+    pub(super) fn addresses(&self, peer: PeerId, candidate: Option<&DialCandidate>, ways: &Ways<'_>) -> Vec<Multiaddr> {
+        let usable = candidate.into_iter().flat_map(|found| usable_addresses(found, ways));
         let mut addresses: Vec<Multiaddr> = usable.cloned().collect();
         if addresses.is_empty() || candidate.is_some_and(|found| found.failures > 0) {
-            let circuits = connected_relays.iter().filter_map(|(_, relay)| (self.circuit)(relay, peer));
+            let circuits = ways.connected.iter().filter_map(|(_, relay)| (self.circuit)(relay, peer));
             let others: Vec<Multiaddr> = circuits.filter(|address| !addresses.contains(address)).collect();
             addresses.extend(others);
         }

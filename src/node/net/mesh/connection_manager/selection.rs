@@ -18,7 +18,8 @@ use std::collections::BTreeMap;
 use libp2p::{Multiaddr, PeerId};
 
 use super::backoff::{Millis, Random};
-use super::candidates::{Candidates, DialCandidate, relay_of, usable_addresses};
+use super::candidates::{Candidates, DialCandidate, Ways, usable_addresses};
+use crate::net::address::relay_of;
 
 /// How many present or begun connections use each relay. A peer with addresses at several relays counts at each.
 type Load = BTreeMap<PeerId, usize>;
@@ -27,15 +28,13 @@ type Load = BTreeMap<PeerId, usize>;
 pub(super) fn choose(
     candidates: &Candidates,
     direct: &BTreeMap<PeerId, bool>,
-    connected_relays: &[(PeerId, Multiaddr)],
+    ways: &Ways<'_>,
     count: usize,
     now: Millis,
     random: Random<'_>,
 ) -> Vec<(PeerId, Vec<Multiaddr>)> {
     let eligible = candidates.iter().filter(|(peer, found)| {
-        found.may_be_dialled(now)
-            && !direct.contains_key(peer)
-            && usable_addresses(found, connected_relays).next().is_some()
+        found.may_be_dialled(now) && !direct.contains_key(peer) && !usable_addresses(found, ways).is_empty()
     });
     let mut eligible: Vec<(PeerId, &DialCandidate, u64)> =
         eligible.map(|(peer, found)| (*peer, found, random(u64::MAX))).collect();
@@ -45,12 +44,13 @@ pub(super) fn choose(
     let mut chosen = Vec::new();
     for _ in 0..count {
         let rank = |(peer, found, chance): &(PeerId, &DialCandidate, u64)| {
-            let least_load = usable_addresses(found, connected_relays).map(|address| load_of(&load, address)).min();
+            let usable = usable_addresses(found, ways).into_iter();
+            let least_load = usable.map(|address| load_of(&load, address)).min();
             (found.reached_at.is_none(), found.failures, least_load, *chance, *peer)
         };
         let Some(best) = (0..eligible.len()).min_by_key(|at| rank(&eligible[*at])) else { break };
         let (peer, found, _) = eligible.swap_remove(best);
-        let addresses: Vec<Multiaddr> = usable_addresses(found, connected_relays).cloned().collect();
+        let addresses: Vec<Multiaddr> = usable_addresses(found, ways).into_iter().cloned().collect();
         add_load(&mut load, &addresses);
         chosen.push((peer, addresses));
     }

@@ -39,7 +39,7 @@ fn connected_relay_gets_requests_to_reserve_discover_and_register() {
     let mut connection_manager = connection_manager(vec![at(1, relay)]);
     assert_eq!(connection_manager.poll(0, &mut late), [Action::DialRelay { relay, address: at(1, relay) }]);
     assert_eq!(connection_manager.poll(0, &mut late), [], "a dial under way is not begun again");
-    connection_manager.relay_connected(&relay);
+    connection_manager.relay_connected(&relay, 0);
     let actions = connection_manager.poll(1, &mut late);
     assert_eq!(actions, [Action::Reserve { relay, address: at(1, relay) }, Action::Discover { relay }]);
     connection_manager.set_reserved(&relay, true, 1, &mut late);
@@ -66,7 +66,7 @@ fn backoff_of_a_lost_relay_grows_up_to_its_maximum() {
         connection_manager.relay_disconnected(&relay, now, &mut late);
     }
     assert!(waits.windows(2).all(|pair| pair[0] <= pair[1] + 100), "{waits:?}");
-    assert!(waits[11] <= millis(RETRY_RELAY_MAX) * 3 / 2 + 100, "{waits:?}");
+    assert!(waits[11] <= millis(relay_pool::RETRY_RELAY_MAX) * 3 / 2 + 100, "{waits:?}");
     connection_manager.reset_backoff();
     assert_eq!(connection_manager.poll(now, &mut late).len(), 1, "after a reset it is dialled at once");
 }
@@ -146,7 +146,7 @@ fn reported_addresses_are_limited_and_never_lead_through_foreign_relays() {
     assert!(connection_manager.candidates.is_empty(), "{:?}", connection_manager.candidates);
     connection_manager.add_addresses(other, [through(relay)]);
     assert_eq!(dialled(&connection_manager.poll(0, &mut late)), [], "its relay is not connected");
-    connection_manager.relay_connected(&relay);
+    connection_manager.relay_connected(&relay, 0);
     assert_eq!(dialled(&connection_manager.poll(0, &mut late)), [other]);
     for _ in 0..2 * CANDIDATES_MAX {
         let other = peer();
@@ -161,7 +161,6 @@ fn reported_addresses_are_limited_and_never_lead_through_foreign_relays() {
 fn page_dials_public_nodes_of_its_network_and_no_other_such_address() {
     let (open, stranger) = (peer(), peer());
     let mut page = ConnectionManager::new(peer(), vec![], |_| false).with_public_nodes(vec![at(1, open)]);
-    assert_eq!(dialled(&page.poll(0, &mut late)), [], "it was not discovered yet");
     // The right node elsewhere, another one there, and another one elsewhere.
     for (peer, address) in [(open, at(2, open)), (stranger, at(1, stranger)), (stranger, at(3, stranger))] {
         page.add_addresses(peer, [address]);
@@ -209,7 +208,7 @@ fn dial_target_is_dialled_despite_enough_connections() {
 fn dial_target_without_address_is_dialled_through_every_connected_relay() {
     let (up, down, target) = (peer(), peer(), peer());
     let mut connection_manager = connection_manager(vec![at(1, up), at(2, down)]).with_circuits(circuit);
-    connection_manager.relay_connected(&up);
+    connection_manager.relay_connected(&up, 0);
     connection_manager.poll(0, &mut late);
     assert!(connection_manager.connect_to(target, 1));
     let addresses: Vec<Multiaddr> = circuit(&at(1, up), target).into_iter().collect();
@@ -226,7 +225,7 @@ fn dial_target_without_address_is_dialled_through_every_connected_relay() {
 fn dial_targets_obey_the_limits() {
     let relay = peer();
     let mut connection_manager = connection_manager(vec![at(1, relay)]).with_circuits(circuit).with_direct_max(1);
-    connection_manager.relay_connected(&relay);
+    connection_manager.relay_connected(&relay, 0);
     let banned = peer();
     connection_manager.ban(banned, 0);
     assert!(!connection_manager.connect_to(banned, 1));
@@ -252,7 +251,7 @@ fn chosen_peers_are_spread_over_relays() {
     let through = |relay, peer| at(1, relay).with(Protocol::P2pCircuit).with(Protocol::P2p(peer));
     let mut connection_manager = connection_manager(vec![at(1, busy), at(2, quiet)]);
     for relay in [busy, quiet] {
-        connection_manager.relay_connected(&relay);
+        connection_manager.relay_connected(&relay, 0);
     }
     for _ in 0..40 {
         let peer = peer();
@@ -285,4 +284,75 @@ fn bans_are_limited_and_leave_room_for_candidates() {
     let other = peer();
     connection_manager.add_addresses(other, [at(1, other)]);
     assert!(dialled(&connection_manager.poll(1_000, &mut late)).contains(&other));
+}
+
+#[test]
+fn public_nodes_are_dialled_from_the_start_whatever_else_is_connected_and_never_given_up() {
+    let open = peer();
+    let mut page = connection_manager(Vec::new()).with_public_nodes(vec![at(1, open)]);
+    for port in 10..10 + DIRECT_TARGET as u16 {
+        let other = peer();
+        page.add_addresses(other, [at(port, other)]);
+        page.connected(other, true, 0);
+    }
+    let (mut now, mut tried) = (0, 0);
+    while tried < 2 * FAILURES_MAX {
+        assert!(now < millis(Duration::from_secs(24 * 60 * 60)), "given up after {tried} dials");
+        for peer in dialled(&page.poll(now, &mut late)) {
+            assert_eq!(peer, open, "there are enough others");
+            tried += 1;
+            page.dial_failed(&peer, now, &mut late);
+        }
+        now += 500;
+    }
+    let many: Vec<Multiaddr> = (1..=16).map(|port| at(port, peer())).collect();
+    let mut page = connection_manager(Vec::new()).with_public_nodes(many);
+    let mut all = 0;
+    for now in 0..10 {
+        for peer in dialled(&page.poll(now, &mut late)) {
+            page.connected(peer, true, now);
+            all += 1;
+        }
+    }
+    assert_eq!(all, public_nodes::PUBLIC_NODES_DIALLED_MAX, "of many, some");
+}
+
+/// Who has a place only at relays that this node does not use is dialled there all the same.
+#[test]
+fn peer_behind_a_relay_that_is_not_kept_is_dialled_over_it_on_demand() {
+    let me = peer();
+    let ids: Vec<PeerId> = (0..4).map(|_| peer()).collect();
+    let address_of = |relay: &PeerId| at(1 + ids.iter().position(|id| id == relay).expect("a relay") as u16, *relay);
+    let mut connection_manager = ConnectionManager::new(me, ids.iter().map(address_of).collect(), direct);
+    connection_manager.poll(0, &mut late);
+    let kept = |manager: &ConnectionManager| -> Vec<bool> { manager.relays().map(|relay| relay.kept).collect() };
+    let is_kept = kept(&connection_manager);
+    assert_eq!(is_kept.iter().filter(|kept| **kept).count(), relay_pool::RELAYS_TARGET);
+    let (own, others): (Vec<_>, Vec<_>) = ids.iter().zip(&is_kept).partition(|(_, kept)| **kept);
+    let other = peer();
+    let through = |relay: &PeerId| address_of(relay).with(Protocol::P2pCircuit).with(Protocol::P2p(other));
+    // A kept one is about to be connected anyway.
+    connection_manager.add_addresses(other, [through(own[0].0)]);
+    assert_eq!(dialled(&connection_manager.poll(1, &mut late)), []);
+    own.iter().for_each(|(relay, _)| connection_manager.relay_connected(relay, 1));
+    connection_manager.add_addresses(other, others.iter().map(|(relay, _)| through(relay)));
+    let first = through(others[0].0);
+    let actions = connection_manager.poll(2, &mut late);
+    assert!(actions.contains(&Action::Dial { peer: other, addresses: vec![first] }), "over one of them: {actions:?}");
+    // The transport connects the relay. It stays as long as the dial needs it, and no place is asked for.
+    let relay = *others[0].0;
+    connection_manager.relay_connected(&relay, 3);
+    let later = 3 + 2 * millis(relay_pool::STAY);
+    let actions = connection_manager.poll(later, &mut late);
+    assert!(!actions.contains(&Action::Leave { relay }), "{actions:?}");
+    assert!(!actions.iter().any(|action| matches!(action, Action::Reserve { relay: at, .. } if *at == relay)));
+    connection_manager.dial_failed(&other, later, &mut late);
+    let actions = connection_manager.poll(later + 1, &mut late);
+    assert!(actions.contains(&Action::Leave { relay }), "{actions:?}");
+    connection_manager.relay_disconnected(&relay, later + 1, &mut late);
+    // Then over the other one, which is connected meanwhile to ask it for peers.
+    connection_manager.relay_connected(others[1].0, later + 2);
+    let actions = connection_manager.poll(later + 60_000, &mut late);
+    let second = through(others[1].0);
+    assert!(actions.contains(&Action::Dial { peer: other, addresses: vec![second] }), "{actions:?}");
 }

@@ -1,5 +1,7 @@
 //! Every transition of a stream, both sides of every limit, and the bytes as they travel.
 
+use gen_registry_core::limits::UNREAD_OF_CONNECTION_MAX_BYTES;
+
 use super::*;
 
 /// Moves all that `from` has to send.
@@ -198,6 +200,53 @@ fn reading_makes_room() {
         framing.receive(&frame).expect("within the rules");
         assert_eq!(read_all(&mut framing).0.len(), 16_000);
     }
+}
+
+/// Many streams, each within its own bound, must not hold more than their connection may.
+#[test]
+fn unread_data_of_all_streams_together_is_bounded() {
+    let total = UnreadTotal::default();
+    let piece = data(&[1; 16_000]);
+    let mut streams: Vec<Framing> = Vec::new();
+    let refused = 'full: loop {
+        assert!(streams.len() <= UNREAD_OF_CONNECTION_MAX_BYTES / INBOUND_MAX_BYTES * 2, "no bound was reached");
+        let mut stream = Framing::new(total.part());
+        for _ in 0..INBOUND_MAX_BYTES / 16_000 {
+            if let Err(error) = stream.receive(&piece) {
+                break 'full error;
+            }
+        }
+        streams.push(stream);
+    };
+    assert_eq!(refused, FrameError::Connection(TooMuchUnread));
+    assert!(streams.len() >= UNREAD_OF_CONNECTION_MAX_BYTES / INBOUND_MAX_BYTES, "each stream may reach its bound");
+    let held = |streams: &[Framing]| streams.iter().map(Framing::unread).sum::<usize>();
+    assert_eq!(total.bytes(), held(&streams), "the refused stream holds nothing");
+    // What is read, stopped, reset, lost with its channel or dropped is given back.
+    let (first, rest) = streams.split_first_mut().expect("several streams");
+    read_all(first);
+    rest[0].stop_reading();
+    rest[1].reset();
+    rest[2].lose_channel();
+    assert_eq!(total.bytes(), held(&streams));
+    assert_eq!(streams[0].receive(&piece), Ok(()), "there is room again");
+    drop(streams);
+    assert_eq!(total.bytes(), 0);
+}
+
+/// A frame that never ends is memory, too.
+#[test]
+fn beginnings_of_frames_count_as_unread() {
+    let total = UnreadTotal::default();
+    let frame = data(&[1; 16_000]);
+    let (beginning, end) = frame.split_at(frame.len() - 1);
+    let count = UNREAD_OF_CONNECTION_MAX_BYTES / beginning.len();
+    let mut streams: Vec<Framing> = (0..=count).map(|_| Framing::new(total.part())).collect();
+    let (last, first) = streams.split_last_mut().expect("streams");
+    first.iter_mut().for_each(|stream| stream.receive(beginning).expect("room"));
+    assert_eq!(last.receive(beginning), Err(FrameError::Connection(TooMuchUnread)));
+    first[0].receive(end).expect("room for one byte more");
+    assert_eq!((read_all(&mut first[0]).0.len(), total.bytes()), (16_000, beginning.len() * (count - 1)));
 }
 
 #[test]
