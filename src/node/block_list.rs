@@ -15,7 +15,7 @@
 //! A locked key can neither read nor write the shared entries: sharing then waits until it is unlocked.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::context::Context;
@@ -125,6 +125,10 @@ impl BlockLists {
     fn act_on_decision(&self, subject: &Subject) {
         match subject {
             Subject::Person(person) => {
+                let modules = self.registry.modules_with_opinions_of([person]).into_iter().collect();
+                let people = BTreeSet::from([*person]);
+                let observers = self.registry.observers();
+                observers.iter().for_each(|observer| observer.names_changed(&modules, &people));
                 self.context.emit(&Event::PeopleChanged { dids: vec![person.to_string()] });
                 // Modules of this person are blocked or shown again with them.
                 self.context.emit(&Event::ModulesChanged { names: Vec::new() });

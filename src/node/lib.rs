@@ -89,6 +89,7 @@ use crate::blocks::ContentStore;
 use crate::chat::Chat;
 use crate::checkpoints::Checkpoints;
 use crate::context::Context;
+use crate::decisions::Decisions;
 use crate::devices::Devices;
 use crate::key_store::KeyStore;
 use crate::lookup::Lookups;
@@ -134,6 +135,7 @@ pub struct Node {
     peers: Rc<PeerTable>,
     networks: Networks,
     presence: Rc<PresenceService>,
+    decisions: Rc<Decisions>,
     reputation: Rc<ReputationTracker>,
     people: Rc<People>,
     profile: ProfileWriter,
@@ -223,7 +225,7 @@ impl Node {
                 Ok(Answer::Network(self.network_report().await))
             }
             Command::Statistics { days } => {
-                let counts = statistics::count(&self.context, &self.registry, &self.peers, days).await;
+                let counts = statistics::count(&self.context, &self.registry, &self.decisions, &self.peers, days).await;
                 Ok(Answer::Statistics(Box::new(counts)))
             }
             Command::RetryConnections => {

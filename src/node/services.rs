@@ -144,6 +144,7 @@ impl Node {
             peers,
             networks: Networks::default(),
             presence,
+            decisions,
             reputation,
             people,
             profile,
