@@ -50,6 +50,7 @@ mod errors;
 mod guide;
 mod history_requests;
 mod holding;
+mod interests;
 mod key_state;
 mod key_store;
 pub mod lookup;
@@ -91,6 +92,7 @@ use crate::checkpoints::Checkpoints;
 use crate::context::Context;
 use crate::decisions::Decisions;
 use crate::devices::Devices;
+use crate::interests::Interests;
 use crate::key_store::KeyStore;
 use crate::lookup::Lookups;
 use crate::modules::Modules;
@@ -142,6 +144,7 @@ pub struct Node {
     devices: Devices,
     notices: Rc<Notices>,
     retainer: Rc<Retainer>,
+    interests: Interests,
     block_lists: Rc<BlockLists>,
     backups: Backups,
     content: Rc<ContentStore>,
@@ -205,6 +208,12 @@ impl Node {
 
     /// As [`Node::handle`]; a command with a known id that was carried out before is not carried out again.
     pub async fn handle_once(&self, id: Option<RequestId>, command: Command) -> Result<Answer, Failure> {
+        let answer = self.carry_out(id, command).await?;
+        self.interests.note_answer(&answer);
+        Ok(answer)
+    }
+
+    async fn carry_out(&self, id: Option<RequestId>, command: Command) -> Result<Answer, Failure> {
         match command {
             Command::WhoAmI => Ok(self.me()),
             Command::CheckUsername { text } => Ok(Answer::NameCheck(self.people.check_username(&text))),

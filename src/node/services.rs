@@ -23,6 +23,7 @@ use crate::context::Context;
 use crate::decisions::Decisions;
 use crate::devices::Devices;
 use crate::history_requests::HistoryRequests;
+use crate::interests::Interests;
 use crate::key_store::KeyStore;
 use crate::lookup::Lookups;
 use crate::modules::Modules;
@@ -96,6 +97,7 @@ impl Node {
             channel_store;
             range
         )));
+        let interests = new!(Interests(context, retainer));
         let block_lists = Rc::new(new!(BlockLists(context, keys, registry, decisions, reputation, peers)));
         let backups = new!(Backups(context, keys, registry, admission));
         let content = Rc::new(new!(ContentStore(context, keys, registry, peers, reputation)));
@@ -151,6 +153,7 @@ impl Node {
             devices,
             notices,
             retainer,
+            interests,
             block_lists,
             backups,
             content,
