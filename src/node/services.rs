@@ -98,7 +98,8 @@ impl Node {
             range
         )));
         let interests = new!(Interests(context, retainer));
-        let block_lists = Rc::new(new!(BlockLists(context, keys, registry, decisions, reputation, peers)));
+        let block_lists =
+            Rc::new(new!(BlockLists(context, keys, registry, decisions, reputation, peers, channel_store, history)));
         let backups = new!(Backups(context, keys, registry, admission));
         let content = Rc::new(new!(ContentStore(context, keys, registry, peers, reputation)));
         let lookups = Rc::new(new!(Lookups(context, keys, registry, peers, reputation, content)));

@@ -1,5 +1,5 @@
 //! Whose opinions of modules count: those of people whose name witnesses confirmed a while ago, and that this device's
-//! owner did not block. No network: what others wrote is handed over.
+//! owner did not block; and what blocked people write is not stored. No network: what others wrote is handed over.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -15,6 +15,7 @@ use gen_registry_core::receipt::Receipt;
 use gen_registry_core::sync::exchange::wire::Piece;
 use gen_registry_node::Network;
 use gen_registry_node::platform::test_environment::TestEnvironment;
+use gen_registry_node::store::Table;
 use gen_registry_node::store::memory::MemoryStore;
 
 use crate::support::network::founded_by;
@@ -158,4 +159,33 @@ fn opinions_count_of_people_with_a_name_of_some_age_who_are_not_blocked() {
     reader.clock.set_now(due);
     let (opinion, _) = reader.restart().opinion("base64");
     assert_eq!((opinion.stars, opinion.downloads, opinion.ratings_apart), (Some(5.0), 2, 50));
+}
+
+#[test]
+fn what_blocked_people_write_is_not_stored_and_their_names_are() {
+    let world = World::new();
+    let reader = world.profile();
+    let mut mallory = world.person("mallory");
+    let document = says(&mallory, &[("crc32", 1, 20)]);
+    let (rose, lily) = (mallory.claim("rose", None), mallory.claim("lily", None));
+    reader.receives([Piece::Entry(mallory.opening.encode())].into_iter().chain(world.confirmed(&rose, 1)));
+    reader.decides(&mallory, Decision::Block);
+    let stored = |profile: &TestProfile| {
+        [Table::Facts, Table::Headers, Table::Changes].map(|table| profile.store.keys(table).len())
+    };
+    reader.receives(document.clone());
+    reader.receives(world.confirmed(&lily, 2));
+    assert_eq!(stored(&reader), [3, 0, 0], "the opening and both claims");
+    let holder = |profile: &TestProfile, name: &str| profile.look_up(name).holder.map(|holder| holder.person.did);
+    for name in ["rose", "lily"] {
+        assert_eq!(holder(&reader, name), Some(mallory.did.to_string()), "{name}");
+    }
+    // So it is after a restart, until the person decides otherwise.
+    let reader = reader.restart();
+    reader.receives(document.clone());
+    assert_eq!(stored(&reader), [3, 0, 0]);
+    reader.decides(&mallory, Decision::Neither);
+    reader.receives(document);
+    assert_eq!(stored(&reader), [3, 1, 1]);
+    assert_eq!(stored(&reader.restart()), [3, 1, 1]);
 }
