@@ -160,6 +160,11 @@ impl Registry {
         self.openings.get(&log.opening).filter(|opening| opening.device() == log.device)
     }
 
+    /// The opening with a digest, if it is here.
+    pub fn opening_of(&self, digest: &Digest) -> Option<&Opening> {
+        self.openings.get(digest)
+    }
+
     /// A log, if anything of it is here.
     pub fn chain(&self, log: &LogId) -> Option<&Chain> {
         self.chains.get(log)
