@@ -1216,13 +1216,26 @@ peers: number, };
 
 export type RatingSummary = { 
 /**
- * Mean, 1 to 5.
+ * Mean of the ratings that count, 1 to 5. Those of people whose name witnesses confirmed at least seven days ago
+ * count; where nothing confirms names, everybody's.
  */
-stars: number | null, ratings: number, 
+stars: number | null, 
 /**
- * An estimate: what people say of themselves.
+ * How many count.
  */
-downloads: number, };
+ratings: number, 
+/**
+ * Installs that count. An estimate: what people say of themselves.
+ */
+downloads: number, 
+/**
+ * Ratings of people without such a name. They change neither stars nor order.
+ */
+ratingsApart: number, 
+/**
+ * Installs of people without such a name.
+ */
+downloadsApart: number, };
 
 export type RefusedVersion = { version: string, release: string, author: Author, reason: ReleaseRefusal, };
 
@@ -1300,7 +1313,11 @@ export type ReputationReason = { kind: ReputationKind, times: number, lastAt: nu
  */
 export type Requirement = { name: string, requirement: string, };
 
-export type Review = { author: Author, stars: number, text: string, at: number, version: string | null, mine: boolean, };
+export type Review = { author: Author, stars: number, text: string, at: number, version: string | null, mine: boolean, 
+/**
+ * It is one of the ratings that count.
+ */
+counted: boolean, };
 
 /**
  * What a call returned.

@@ -244,12 +244,19 @@ pub enum ReleaseRefusal {
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "typings", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase", default)]
 pub struct RatingSummary {
-    /// Mean, 1 to 5.
+    /// Mean of the ratings that count, 1 to 5. Those of people whose name witnesses confirmed at least seven days ago
+    /// count; where nothing confirms names, everybody's.
     pub stars: Option<f64>,
+    /// How many count.
     pub ratings: u64,
-    /// An estimate: what people say of themselves.
+    /// Installs that count. An estimate: what people say of themselves.
     pub downloads: u64,
+    /// Ratings of people without such a name. They change neither stars nor order.
+    pub ratings_apart: u64,
+    /// Installs of people without such a name.
+    pub downloads_apart: u64,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -261,6 +268,8 @@ pub struct Review {
     pub at: u64,
     pub version: Option<String>,
     pub mine: bool,
+    /// It is one of the ratings that count.
+    pub counted: bool,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

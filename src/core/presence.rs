@@ -26,6 +26,12 @@
 //! A node that is gone is remembered as a tombstone until every heartbeat of it would be refused by its date; no old
 //! heartbeat can bring it back. Nothing else is durable.
 //!
+//! # Who gets it
+//! One gossip topic of the whole network carries every heartbeat, and whoever meets a peer asks it for its roster: a
+//! person's followers and the members of a channel that no one has joined yet are not known to the one who is online, so a
+//! topic for each of them would first have to say who they are. A heartbeat is at most [`HEARTBEAT_MAX_BYTES`], and all nodes
+//! together send [`pace::HEARTBEATS_PER_SECOND`], so everybody's cost 10 KiB a second at the most.
+//!
 //! - the statement and its signature: [`heartbeat`]; how often it is sent: [`pace`]; everything a node knows: `roster`
 
 pub mod heartbeat;
@@ -43,8 +49,8 @@ use crate::time::Timestamp;
 pub use heartbeat::{
     Attendance, CHANNELS_MAX, HEARTBEAT_MAX_BYTES, Heartbeat, HeartbeatRefusal, NodeId, SignedHeartbeat,
 };
-pub use roster::{Device, IsKnown, NODES_MAX, User};
-use roster::{Reception, Roster};
+pub use roster::{Acquaintances, Device, NODES_MAX, User};
+use roster::{Nobody, Reception, Roster};
 
 /// Delay before a node that received a newer heartbeat of itself answers with its own state. Two running copies of one
 /// profile would otherwise outdo each other in a loop.
@@ -155,14 +161,20 @@ impl Presence {
     /// A node without a person. `session` must be later than that of every earlier run of this node; the start time
     /// serves.
     pub fn new(topic: Topic, node: SecretKey, session: Timestamp) -> Self {
-        Self::with_room(topic, node, session, NODES_MAX, Box::new(|_| false))
+        Self::with_room(topic, node, session, NODES_MAX, Box::new(Nobody))
     }
 
     /// The same with room for so many nodes, in which strangers make room for others.
-    pub fn with_room(topic: Topic, node: SecretKey, session: Timestamp, nodes_max: usize, is_known: IsKnown) -> Self {
+    pub fn with_room(
+        topic: Topic,
+        node: SecretKey,
+        session: Timestamp,
+        nodes_max: usize,
+        people: Box<dyn Acquaintances>,
+    ) -> Self {
         let me = NodeId::from(node.public());
         let (attendance, channels) = Default::default();
-        let roster = Roster::new(nodes_max, is_known);
+        let roster = Roster::new(nodes_max, people);
         Self { topic, node, me, session, number: 0, attendance, channels, due: None, ticked: session, roster }
     }
 
@@ -232,19 +244,21 @@ impl Presence {
         let Some(attendance) = &self.attendance else { return };
         self.number += 1;
         let interval = pace::interval(self.roster.live());
-        let heartbeat = Heartbeat {
-            attendance: attendance.encode(),
+        let mut heartbeat = Heartbeat {
+            attendance: heartbeat::encode_attendance(attendance),
             session: self.session,
             number: self.number,
             at: now,
             valid_for: pace::valid_for(interval),
             leaving,
-            channels: self.channels.iter().cloned().collect(),
+            channels: Vec::new(),
         };
+        heartbeat.name_channels(&self.channels);
         let signed = Signed::sign(&self.node, &self.topic, heartbeat);
         let bytes = signed.encode();
         self.due = Some(now.plus(pace::spread(interval, &signed.hash())));
-        let reception = Reception { user: attendance.author(), heartbeat: signed, first: now, age: Duration::ZERO };
+        let (user, attended) = (attendance.author(), attendance.statement().until);
+        let reception = Reception { user, attended, heartbeat: signed, first: now, age: Duration::ZERO };
         self.roster.take(reception, bytes.clone(), now, out);
         out.push(Output::Say(bytes));
     }
@@ -258,7 +272,7 @@ impl Presence {
         out: &mut Vec<Output>,
     ) -> Result<(), PresenceError> {
         let heartbeat = self.roster.verify(bytes, &self.topic, age.is_some(), now)?;
-        let Some((heartbeat, user)) = heartbeat else { return Ok(()) };
+        let Some((heartbeat, (user, attended))) = heartbeat else { return Ok(()) };
         if NodeId::from(heartbeat.signer()) == self.me {
             self.outdo_own(&heartbeat, now);
             return Ok(());
@@ -267,7 +281,7 @@ impl Presence {
             out.push(Output::PassOn);
         }
         let age = age.unwrap_or_default();
-        self.roster.take(Reception { user, heartbeat, first: now, age }, bytes.to_vec(), now, out);
+        self.roster.take(Reception { user, attended, heartbeat, first: now, age }, bytes.to_vec(), now, out);
         Ok(())
     }
 

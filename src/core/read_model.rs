@@ -61,6 +61,8 @@ pub struct ReadModel {
     listed_as: HashMap<Did, Username>,
     /// The usernames that an identity holds.
     usernames: HashMap<Did, BTreeSet<Username>>,
+    /// Since when an identity holds a username that witnesses confirmed: the oldest of those that it holds now.
+    confirmed_since: HashMap<Did, Timestamp>,
     /// Who holds the name of which module now, in the order of the names.
     modules: BTreeMap<ModuleName, Did>,
     module_states: RefCell<HashMap<FoldedName, Rc<ModuleState>>>,
@@ -101,6 +103,7 @@ impl ReadModel {
             listed: BTreeMap::new(),
             listed_as: HashMap::new(),
             usernames: HashMap::new(),
+            confirmed_since: HashMap::new(),
             modules: BTreeMap::new(),
             module_states: RefCell::default(),
             ratings: Ratings::default(),
@@ -194,6 +197,17 @@ impl ReadModel {
             self.listed.insert(name.clone(), *did);
             self.listed_as.insert(*did, name);
         }
+        match self.oldest_confirmed(did) {
+            Some(since) => drop(self.confirmed_since.insert(*did, since)),
+            None => drop(self.confirmed_since.remove(did)),
+        }
+    }
+
+    /// Of the usernames that an identity holds and that witnesses confirmed, since when it holds the first.
+    fn oldest_confirmed(&self, did: &Did) -> Option<Timestamp> {
+        let states = self.usernames.get(did)?.iter().filter_map(|name| self.state(name));
+        let confirmed = states.filter(|state| state.status() == Some(ClaimStatus::Confirmed));
+        confirmed.filter_map(|state| state.holder().map(|held| held.since)).min()
     }
 
     /// Of the usernames that an identity holds, the one that it took last.

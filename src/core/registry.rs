@@ -6,6 +6,11 @@
 //! only if it counts *by itself*: with its opening and enough receipts, or its path under a root. That is also what
 //! records carry and what eviction leaves.
 //!
+//! # Whose documents are refused
+//! A node may refuse what identities *write in their documents* ([`Registry::refuse_documents_of`]): profile, descriptions,
+//! ratings. Their facts are kept all the same. Who holds which name follows from facts alone, for everybody, and a log of
+//! facts is kept only as a whole; it is small, and no change is part of it.
+//!
 //! # Example
 //! Alice's laptop signed a claim at place 4, and witnesses confirmed it. A thief who has copied the key signs another entry
 //! 3. The log ends before place 3 for everybody. The claim of place 4 stays confirmed, on a replica that had the whole log
@@ -61,6 +66,8 @@ pub struct Registry {
     holders: KnownHolders,
     states: StatesCell,
     retention: Retention,
+    /// Whose changes are not taken.
+    refused: BTreeSet<Did>,
     /// Whether what is admitted was verified, stored and remembered before.
     is_restoring: bool,
     /// Whether the signatures of the entry that is being admitted were checked beforehand.
@@ -108,6 +115,7 @@ impl Registry {
             holders: KnownHolders::default(),
             states: StatesCell::default(),
             retention: Retention::default(),
+            refused: BTreeSet::new(),
             is_restoring: false,
             is_verified: false,
         }
@@ -131,6 +139,17 @@ impl Registry {
         self.retention = retention;
     }
 
+    /// Takes no changes of these identities from now on, and of all others; asks for none of them either. What is here
+    /// already stays.
+    pub fn refuse_documents_of(&mut self, people: impl IntoIterator<Item = Did>) {
+        self.refused = people.into_iter().collect();
+    }
+
+    /// Whose changes are not taken.
+    pub fn refused(&self) -> &BTreeSet<Did> {
+        &self.refused
+    }
+
     pub fn facts(&self) -> &Facts {
         &self.facts
     }
@@ -142,6 +161,11 @@ impl Registry {
     /// The opening of a log, if it is here.
     pub fn opening(&self, log: &LogId) -> Option<&Opening> {
         self.openings.get(&log.opening).filter(|opening| opening.device() == log.device)
+    }
+
+    /// The opening with a digest, if it is here.
+    pub fn opening_of(&self, digest: &Digest) -> Option<&Opening> {
+        self.openings.get(digest)
     }
 
     /// A log, if anything of it is here.
@@ -238,6 +262,9 @@ impl Registry {
             return Err(OpeningError::OtherDevice.into());
         }
         let did = opening.did();
+        if !log.are_facts() && !self.is_restoring && self.refused.contains(&did) {
+            return Ok(Received::NotKept);
+        }
         self.touch(did);
         let received = match self.chain_of(log, &did).admit(entry.signed_header(), operations)? {
             Admitted::Extended | Admitted::OnPath { .. } => Received::Kept,

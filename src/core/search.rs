@@ -68,7 +68,7 @@ pub struct Numbers {
     /// When the newest version was published, in milliseconds since 1970.
     pub published_at: u64,
     pub downloads: u64,
-    /// The Bayesian average of the ratings ([`RatingState::score`](crate::modules::ratings::RatingState::score)).
+    /// The Bayesian average of the ratings ([`RatingTotals::score`](crate::modules::ratings::RatingTotals::score)).
     pub score: f64,
     /// Bytes of the newest version.
     pub size: u64,

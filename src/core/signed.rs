@@ -146,12 +146,37 @@ impl<T: Signable> Authored<T> {
         Ok(Self { opening, signed })
     }
 
+    /// As [`Authored::verify`], also for what [`Authored::encode_naming`] wrote. `opening_of` returns the verified opening
+    /// with a digest. Returns `None` where that is not known.
+    pub fn verify_naming(
+        bytes: &[u8],
+        topic: &Topic,
+        opening_of: impl FnOnce(&Digest) -> Option<Opening>,
+    ) -> Result<Option<Self>, SignatureError> {
+        let Some((named, signed)) = Self::named(bytes)? else { return Self::verify(bytes, topic).map(Some) };
+        let Some(opening) = opening_of(&named) else { return Ok(None) };
+        let signed = Signed::verify(signed, topic)?;
+        if opening.device() != signed.signer() {
+            return Err(OpeningError::OtherDevice.into());
+        }
+        if !T::takes().is_none_or(|capability| opening.capabilities().allow(capability)) {
+            return Err(SignatureError::NotAllowed);
+        }
+        Ok(Some(Self { opening, signed }))
+    }
+
     /// Reads a statement that this node verified before it wrote it down.
     pub fn decode_unverified(bytes: &[u8], topic: &Topic) -> Result<Self, SignatureError> {
         let (opening, signed) = Self::split(bytes)?;
         let signed = Signed::decode_unverified(signed, topic)?;
         let opening = Opening::decode_unverified(topic, opening)?;
         Ok(Self { opening, signed })
+    }
+
+    /// The digest of the opening and the signed statement, where the opening is named by its digest.
+    fn named(bytes: &[u8]) -> Result<Option<(Digest, &[u8])>, SignatureError> {
+        let (opening, signed) = Self::split(bytes)?;
+        Ok(opening.try_into().ok().map(|digest: [u8; 32]| (Digest::from_bytes(digest), signed)))
     }
 
     fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), SignatureError> {
@@ -167,6 +192,13 @@ impl<T: Signable> Authored<T> {
     /// The bytes that are passed on: opening and signed statement, each behind its length.
     pub fn encode(&self) -> Vec<u8> {
         Encoder::new().bytes(&self.opening.encode()).bytes(&self.signed.encode()).finish()
+    }
+
+    /// As [`Authored::encode`] with the digest in place of the opening, for where there is no room for it. Only those who
+    /// have the opening can read it. No opening is as short as a digest.
+    pub fn encode_naming(&self) -> Vec<u8> {
+        let digest = Digest::of(&self.opening.encode());
+        Encoder::new().bytes(digest.as_bytes()).bytes(&self.signed.encode()).finish()
     }
 }
 

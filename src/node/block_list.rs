@@ -12,15 +12,23 @@
 //!         before ─► the other devices get it like any change, and `own_document_changed` makes them share in turn
 //! ```
 //!
+//! What is blocked is refused before it costs storage: documents of blocked people ([`Registry`]'s
+//! `refuse_documents_of`; their facts are kept, since names follow from them), the data of their checkpoints, their
+//! pictures, what they say in channels. What is here already stays, hidden. Once somebody is blocked no more, the next
+//! comparison with a peer, within half a minute, asks for their document, and members of the joined channels are asked
+//! for history at once.
+//!
 //! A locked key can neither read nor write the shared entries: sharing then waits until it is unlocked.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use crate::channel_store::ChannelStore;
 use crate::context::Context;
 use crate::decisions::Decisions;
 use crate::errors;
+use crate::history_requests::HistoryRequests;
 use crate::key_store::KeyStore;
 use crate::peers::PeerTable;
 use crate::registry::list_keys::{ListKeyId, OwnListKeys};
@@ -45,6 +53,8 @@ pub(crate) struct BlockLists {
     decisions: Rc<Decisions>,
     reputation: Rc<ReputationTracker>,
     peers: Rc<PeerTable>,
+    channels: Rc<ChannelStore>,
+    history: Rc<HistoryRequests>,
     /// Whether something may have to be shared, in either direction.
     due: Cell<bool>,
     /// Which list key the lists were shared with last.
@@ -60,7 +70,9 @@ impl RegistryObserver for BlockLists {
 }
 
 impl BlockLists {
-    /// Creates the service. Sharing is due at the start: another device may have decided something meanwhile.
+    /// Creates the service, and refuses what is blocked. Sharing is due at the start: another device may have decided
+    /// something meanwhile.
+    #[expect(clippy::too_many_arguments, reason = "a decision touches all of these")]
     pub(crate) fn new(
         context: Rc<Context>,
         keys: Rc<KeyStore>,
@@ -68,9 +80,31 @@ impl BlockLists {
         decisions: Rc<Decisions>,
         reputation: Rc<ReputationTracker>,
         peers: Rc<PeerTable>,
+        channels: Rc<ChannelStore>,
+        history: Rc<HistoryRequests>,
     ) -> Self {
         let (due, shared_with, deciding) = (Cell::new(true), Cell::new(None), async_lock::Mutex::new(()));
-        Self { context, keys, registry, decisions, reputation, peers, due, shared_with, deciding }
+        let lists = Self {
+            context,
+            keys,
+            registry,
+            decisions,
+            reputation,
+            peers,
+            channels,
+            history,
+            due,
+            shared_with,
+            deciding,
+        };
+        lists.refuse_blocked();
+        lists
+    }
+
+    /// Has the registry refuse the documents of blocked people, and of nobody else.
+    fn refuse_blocked(&self) {
+        let blocked = self.decisions.blocked_people();
+        self.registry.read_model_mut().registry_mut().refuse_documents_of(blocked);
     }
 
     /// Carries out a command about the lists.
@@ -125,6 +159,17 @@ impl BlockLists {
     fn act_on_decision(&self, subject: &Subject) {
         match subject {
             Subject::Person(person) => {
+                self.refuse_blocked();
+                if !self.decisions.blocks_person(person) {
+                    // Of what the person said meanwhile nothing was taken.
+                    for channel in self.channels.state().names() {
+                        self.history.ask(channel, None);
+                    }
+                }
+                let modules = self.registry.modules_with_opinions_of([person]).into_iter().collect();
+                let people = BTreeSet::from([*person]);
+                let observers = self.registry.observers();
+                observers.iter().for_each(|observer| observer.names_changed(&modules, &people));
                 self.context.emit(&Event::PeopleChanged { dids: vec![person.to_string()] });
                 // Modules of this person are blocked or shown again with them.
                 self.context.emit(&Event::ModulesChanged { names: Vec::new() });

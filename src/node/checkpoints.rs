@@ -118,10 +118,12 @@ impl Checkpoints {
         }
     }
 
-    /// The data that is missing, and whose.
+    /// The data that is missing, and whose; not of people whose documents are refused.
     fn missing(&self) -> Vec<(Did, Artifact)> {
         let read_model = self.registry.read_model();
-        read_model.people().filter_map(|person| Some((person.did, person.missing.clone()?))).collect()
+        let refused = read_model.registry().refused();
+        let people = read_model.people().filter(|person| !refused.contains(&person.did));
+        people.filter_map(|person| Some((person.did, person.missing.clone()?))).collect()
     }
 
     /// Fetches data and reads the document again. Returns whether it is complete.

@@ -50,6 +50,7 @@ mod errors;
 mod guide;
 mod history_requests;
 mod holding;
+mod interests;
 mod key_state;
 mod key_store;
 pub mod lookup;
@@ -90,7 +91,9 @@ use crate::blocks::ContentStore;
 use crate::chat::Chat;
 use crate::checkpoints::Checkpoints;
 use crate::context::Context;
+use crate::decisions::Decisions;
 use crate::devices::Devices;
+use crate::interests::Interests;
 use crate::key_store::KeyStore;
 use crate::lookup::Lookups;
 use crate::modules::Modules;
@@ -136,12 +139,14 @@ pub struct Node {
     peers: Rc<PeerTable>,
     networks: Networks,
     presence: Rc<PresenceService>,
+    decisions: Rc<Decisions>,
     reputation: Rc<ReputationTracker>,
     people: Rc<People>,
     profile: ProfileWriter,
     devices: Devices,
     notices: Rc<Notices>,
     retainer: Rc<Retainer>,
+    interests: Interests,
     block_lists: Rc<BlockLists>,
     backups: Backups,
     content: Rc<ContentStore>,
@@ -205,6 +210,12 @@ impl Node {
 
     /// As [`Node::handle`]; a command with a known id that was carried out before is not carried out again.
     pub async fn handle_once(&self, id: Option<RequestId>, command: Command) -> Result<Answer, Failure> {
+        let answer = self.carry_out(id, command).await?;
+        self.interests.note_answer(&answer);
+        Ok(answer)
+    }
+
+    async fn carry_out(&self, id: Option<RequestId>, command: Command) -> Result<Answer, Failure> {
         match command {
             Command::WhoAmI => Ok(self.me()),
             Command::CheckUsername { text } => Ok(Answer::NameCheck(self.people.check_username(&text))),
@@ -225,7 +236,7 @@ impl Node {
                 Ok(Answer::Network(self.network_report().await))
             }
             Command::Statistics { days } => {
-                let counts = statistics::count(&self.context, &self.registry, &self.peers, days).await;
+                let counts = statistics::count(&self.context, &self.registry, &self.decisions, &self.peers, days).await;
                 Ok(Answer::Statistics(Box::new(counts)))
             }
             Command::RetryConnections => {

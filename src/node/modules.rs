@@ -12,6 +12,7 @@ pub(crate) mod input;
 pub(crate) mod install;
 pub(crate) mod installed;
 mod lockfile;
+pub(crate) mod opinions;
 mod pages;
 pub(crate) mod publish;
 mod rate;

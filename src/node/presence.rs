@@ -24,11 +24,15 @@ use crate::store::records::{StoredRecord, put};
 use crate::store::{Durability, StoreError, Table};
 use gen_registry_api::*;
 use gen_registry_core::chat::ChannelName;
+use gen_registry_core::digest::Digest;
 use gen_registry_core::keys::{Did, SecretKey};
+use gen_registry_core::log::Opening;
 use gen_registry_core::name::{Username, parse_input};
 use gen_registry_core::presence::Event as News;
 use gen_registry_core::presence::heartbeat::ATTENDANCE_LASTS;
-use gen_registry_core::presence::{Attendance, Input, NODES_MAX, NodeId, Output, Presence, PresenceError, User};
+use gen_registry_core::presence::{
+    Acquaintances, Attendance, Input, NODES_MAX, NodeId, Output, Presence, PresenceError, User,
+};
 use gen_registry_core::signed::Authored;
 use gen_registry_core::sync::chat::ChatFrame;
 use gen_registry_core::time::Timestamp;
@@ -54,6 +58,16 @@ struct Online {
     kept: Kept,
     /// Said goodbye for this run.
     away: bool,
+}
+
+impl Acquaintances for Registry {
+    fn is_known(&self, did: &Did) -> bool {
+        Self::is_known(self, did)
+    }
+
+    fn opening(&self, digest: &Digest) -> Option<Opening> {
+        self.read_model().registry().opening_of(digest).cloned()
+    }
 }
 
 /// The id under which libp2p knows a node; both are the node's public key.
@@ -137,9 +151,8 @@ impl PresenceService {
         kept.session = self.context.environment.now().max(next);
         let seed = Zeroizing::new(key.seed());
         let registry = self.registry.clone();
-        let is_known = Box::new(move |did: &Did| registry.is_known(did));
         let (topic, key) = (self.context.network.topic, SecretKey::from_seed(&seed));
-        let machine = Presence::with_room(topic, key, kept.session, NODES_MAX, is_known);
+        let machine = Presence::with_room(topic, key, kept.session, NODES_MAX, Box::new(registry));
         *self.online.borrow_mut() = Online { machine: Some(machine), kept, away: false };
         self.save().await
     }

@@ -4,7 +4,7 @@
 //! (`core::sync::reputation`). What a peer's score leads to:
 //!
 //! ```text
-//!   1.0  ── asked first for blocks and names
+//!   1.0  ── asked first for blocks and names, beside one of the others
 //!   0.5  ── a stranger
 //!   0.3  ── ASK_FROM: below, not asked for content any more; gossipsub exchanges no gossip with it
 //!   0.15 ── KEEP_FROM: below, banned for ten minutes, and again whenever it returns, until its evidence has decayed
@@ -32,7 +32,9 @@ use gen_registry_api::{Reputation, ReputationKind, ReputationReason};
 use gen_registry_core::block_list::{BlockDecision, Subject};
 use gen_registry_core::keys::Did;
 use gen_registry_core::sync::rejection::Rejection;
-use gen_registry_core::sync::reputation::{ASK_FROM, EvidenceKind, KEEP_FROM, ReputationEvent, Score, WARN_BELOW};
+use gen_registry_core::sync::reputation::{
+    ASK_FROM, EvidenceKind, KEEP_FROM, ReputationEvent, Score, WARN_BELOW, best_and_one_other,
+};
 use gen_registry_core::time::Timestamp;
 
 /// Stored scores of peers and people. For a new one, the one with least evidence is removed.
@@ -247,6 +249,11 @@ impl ReputationTracker {
             .collect();
         peers.sort_by(|(one, _), (other, _)| other.total_cmp(one));
         peers.into_iter().map(|(_, peer)| peer).collect()
+    }
+
+    /// Returns which connected peers to ask for something: the best of them, and one of the others.
+    pub(crate) fn peers_to_ask(&self, most: usize) -> Vec<NetPeerId> {
+        best_and_one_other(&self.helpful_peers(), most, |others| self.context.random_below(others))
     }
 
     /// Stores what changed since the last time. What the store does not take is tried again the next time.

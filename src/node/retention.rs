@@ -243,6 +243,14 @@ impl Retainer {
     /// Everybody whom the person has to do with: the own identity first, then those whom the person chose, and last those
     /// who came to the person by themselves. There is room for so many only.
     fn wanted(&self) -> Vec<Did> {
+        let channels = self.channels.state();
+        let of_channels =
+            channels.joined.values().flat_map(|joined| joined.log.messages().map(|(place, _)| place.author));
+        self.chosen().into_iter().chain(of_channels).collect()
+    }
+
+    /// The own identity, and whom the person chose: people who are followed or trusted, holders and authors of modules.
+    pub(crate) fn chosen(&self) -> Vec<Did> {
         let (read_model, installed, lists) =
             (self.registry.read_model(), self.installations.all(), self.decisions.lists());
         let registry = read_model.registry();
@@ -255,16 +263,12 @@ impl Retainer {
             Subject::Module(name) => holder(name),
             Subject::Peer(_) => None,
         });
-        let channels = self.channels.state();
-        let of_channels =
-            channels.joined.values().flat_map(|joined| joined.log.messages().map(|(place, _)| place.author));
         let mut wanted: Vec<Did> = self.keys.identity().into_iter().collect();
         wanted.extend(people);
         wanted.extend(modules.iter().filter_map(holder));
         wanted.extend(installed.keys().filter_map(holder));
         wanted.extend(installed.values().filter_map(|module| author(&module.release)));
         wanted.extend(trusted);
-        wanted.extend(of_channels);
         wanted
     }
 

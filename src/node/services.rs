@@ -23,6 +23,7 @@ use crate::context::Context;
 use crate::decisions::Decisions;
 use crate::devices::Devices;
 use crate::history_requests::HistoryRequests;
+use crate::interests::Interests;
 use crate::key_store::KeyStore;
 use crate::lookup::Lookups;
 use crate::modules::Modules;
@@ -96,7 +97,9 @@ impl Node {
             channel_store;
             range
         )));
-        let block_lists = Rc::new(new!(BlockLists(context, keys, registry, decisions, reputation, peers)));
+        let interests = new!(Interests(context, retainer));
+        let block_lists =
+            Rc::new(new!(BlockLists(context, keys, registry, decisions, reputation, peers, channel_store, history)));
         let backups = new!(Backups(context, keys, registry, admission));
         let content = Rc::new(new!(ContentStore(context, keys, registry, peers, reputation)));
         let lookups = Rc::new(new!(Lookups(context, keys, registry, peers, reputation, content)));
@@ -144,12 +147,14 @@ impl Node {
             peers,
             networks: Networks::default(),
             presence,
+            decisions,
             reputation,
             people,
             profile,
             devices,
             notices,
             retainer,
+            interests,
             block_lists,
             backups,
             content,

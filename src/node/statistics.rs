@@ -3,20 +3,28 @@
 use std::rc::Rc;
 
 use crate::context::Context;
+use crate::decisions::Decisions;
+use crate::modules::opinions::Opinions;
 use crate::peers::PeerTable;
 use crate::registry::Registry;
 use crate::time_slice::TimeSlice;
 use gen_registry_api::{PeerCount, Statistics};
 use gen_registry_core::modules::ModuleState;
-use gen_registry_core::modules::ratings::RatingState;
 use gen_registry_core::name::{ModuleName, Username};
-use gen_registry_core::read_model::{NameState, ReadModel};
+use gen_registry_core::read_model::NameState;
 use gen_registry_core::statistics::Tally;
 use gen_registry_core::time::Timestamp;
 
 /// Counts what the read model shows of the last `days` days, and the peers of this run.
-pub(crate) async fn count(context: &Context, registry: &Registry, peers: &PeerTable, days: u32) -> Statistics {
-    let mut tally = Tally::new(context.now(), days);
+pub(crate) async fn count(
+    context: &Context,
+    registry: &Registry,
+    decisions: &Decisions,
+    peers: &PeerTable,
+    days: u32,
+) -> Statistics {
+    let now = context.now();
+    let mut tally = Tally::new(now, days);
     let mut time_slice = TimeSlice::begin(&*context.environment);
     let (names, modules): (Vec<Username>, Vec<ModuleName>) = {
         let read_model = registry.read_model();
@@ -30,7 +38,8 @@ pub(crate) async fn count(context: &Context, registry: &Registry, peers: &PeerTa
         time_slice.yield_if_spent().await;
     }
     for name in &modules {
-        if let Some((since, state, installs)) = count_module(&registry.read_model(), name) {
+        let counted = count_module(&Opinions { read_model: &registry.read_model(), decisions, now }, name);
+        if let Some((since, state, installs)) = counted {
             tally.module(name, since, &state, installs);
         }
         time_slice.yield_if_spent().await;
@@ -50,10 +59,10 @@ pub(crate) async fn count(context: &Context, registry: &Registry, peers: &PeerTa
 }
 
 /// Returns since when a module's name is held, its releases, and how often it was installed.
-fn count_module(read_model: &ReadModel, name: &ModuleName) -> Option<(Timestamp, Rc<ModuleState>, u64)> {
-    let folded = name.folded();
+fn count_module(opinions: &Opinions<'_>, name: &ModuleName) -> Option<(Timestamp, Rc<ModuleState>, u64)> {
+    let (read_model, folded) = (opinions.read_model, name.folded());
     let since = held_since(read_model.module_name(&folded)?)?;
-    Some((since, read_model.module(&folded), read_model.ratings(&folded).map_or(0, RatingState::downloads)))
+    Some((since, read_model.module(&folded), opinions.totals(&folded).downloads))
 }
 
 /// Returns since when a name is held.

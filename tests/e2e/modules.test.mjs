@@ -280,7 +280,11 @@ test("by hand: publish, install, run, rate and withdraw", async (t) => {
 
   await bob.page.getByRole("radio", { name: "5" }).check();
   await bob.page.getByTestId("rate").click();
-  await eventually("Alice has the rating", async () => (await apiValue(page, "getModule", "quick-adder")).opinion.stars === 5);
+  // Bob has no confirmed name, so his rating stands apart and counts nowhere.
+  const opinion = async () => (await apiValue(page, "getModule", "quick-adder")).opinion;
+  await eventually("Alice has the rating", async () => (await opinion()).ratingsApart === 1);
+  assert.deepEqual([(await opinion()).stars, (await opinion()).ratings], [null, 0]);
+  await bob.page.getByTestId("ratings-apart").getByText("1 rating from people whose name is not confirmed").waitFor();
 
   await apiValue(page, "yank", "quick-adder", "1.0.0", "adds wrongly");
   await bob.page.goto(`${server.origin}/installed`);

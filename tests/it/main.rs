@@ -30,6 +30,7 @@ mod map;
 mod mesh;
 mod modules;
 mod networks;
+mod opinions;
 mod pack;
 mod packages;
 mod presence;

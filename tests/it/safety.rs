@@ -316,20 +316,44 @@ fn trusted_peer_is_neither_banned_nor_marked() {
 }
 
 #[test]
-fn publishing_raises_a_persons_reputation() {
+fn only_news_of_chosen_people_raise_a_reputation_and_once_a_day() {
     in_one_thread(async {
         let relay = relay().await;
         let network = network(&relay);
         let (alice, bob) = (TestNode::join(network.clone()).await, TestNode::join(network).await);
-        alice.claim("alice").await.unwrap();
-        bob.sees("alice").await;
-        let of = format!("person:{}", alice.me().await.did.unwrap());
-        let Answer::Reputation(earned) = ask(&bob, BlockListCommand::Reputation { of }).await.unwrap() else {
-            panic!()
+        let learn = async |name: &str| {
+            let changes = ProfileChanges { display_name: Some(name.to_owned()), ..ProfileChanges::default() };
+            alice.node.handle(Command::UpdateProfile { changes }).await.unwrap();
+            eventually("the change arrives", async || {
+                let list = Command::ListUsernames { prefix: String::new(), limit: 9, cursor: None };
+                let Answer::People(page) = bob.node.handle(list).await.unwrap() else { panic!("no list") };
+                page.people.iter().any(|entry| entry.person.display_name.as_deref() == Some(name))
+            })
+            .await;
         };
-        assert!(earned.score > BEGINNING, "{earned:?}");
-        let kinds: Vec<ReputationKind> = earned.reasons.iter().map(|reason| reason.kind).collect();
-        assert_eq!(kinds, [ReputationKind::Brought]);
+        alice.claim("alice").await.unwrap();
+        learn("one").await;
+        let person = format!("person:{}", alice.me().await.did.unwrap());
+        let peer = format!("peer:{}", bob.network().await.peers[0].id);
+        let earned = async |of: &str| {
+            let ask_for = BlockListCommand::Reputation { of: of.to_owned() };
+            let Answer::Reputation(earned) = ask(&bob, ask_for).await.unwrap() else { panic!("no reputation") };
+            (earned.score, earned.reasons.iter().map(|reason| (reason.kind, reason.times)).collect::<Vec<_>>())
+        };
+        for of in [&person, &peer] {
+            assert_eq!(earned(of).await, (BEGINNING, vec![]), "nobody asked for it");
+        }
+
+        let follow = NoticeCommand::Follow { subject: person.clone(), follow: true };
+        bob.node.handle(Command::Notices { command: follow }).await.unwrap();
+        for name in ["two", "three", "four"] {
+            learn(name).await;
+        }
+        for of in [&person, &peer] {
+            let (score, reasons) = earned(of).await;
+            assert_eq!(reasons, [(ReputationKind::Brought, 1)]);
+            assert!(score > BEGINNING, "{score}");
+        }
     });
 }
 

@@ -138,6 +138,50 @@ fn messages_of_blocked_people_are_hidden() {
     });
 }
 
+/// While somebody is blocked, nothing that they say or write costs any storage; afterwards it comes.
+#[test]
+fn what_blocked_people_said_comes_once_they_are_blocked_no_more() {
+    in_one_thread(async {
+        let clock = ShiftedClock::default();
+        let (_relay, _, [alice, bob, carol]) = three(&clock).await;
+        for party in [&alice, &bob, &carol] {
+            party.joins("#general").await;
+        }
+        for party in [&alice, &bob, &carol] {
+            party.finds_in("#general", &["alice", "bob", "carol"]).await;
+        }
+        let did = carol.me().await.did.unwrap();
+        let decide = async |verdict| {
+            let command = BlockListCommand::Decide { subject: format!("person:{did}"), verdict, note: None };
+            alice.node.handle(Command::BlockList { command }).await.unwrap();
+        };
+        let writes = async |bio: &str| {
+            let changes = ProfileChanges { bio: Some(bio.to_owned()), ..ProfileChanges::default() };
+            carol.node.handle(Command::UpdateProfile { changes }).await.unwrap();
+        };
+        let read_by = async |party: &TestNode| match party.node.handle(Command::Person { did: did.clone() }).await {
+            Ok(Answer::Person(person)) => person.and_then(|person| person.profile.bio),
+            other => panic!("{other:?}"),
+        };
+        decide(Decision::Block).await;
+        writes("Sells things").await;
+        carol.says("#general", "buy this").await.unwrap();
+        bob.hears("#general", &["buy this"]).await;
+        eventually("bob reads it", async || read_by(&bob).await.is_some()).await;
+        bob.says("#general", "hello").await.unwrap();
+        alice.hears("#general", &["hello"]).await;
+        eventually("it is stored", async || !alice.store.keys(Table::Messages).is_empty()).await;
+        assert_eq!(alice.store.keys(Table::Messages).len(), 1, "hers is not");
+        assert_eq!(read_by(&alice).await, None);
+
+        decide(Decision::Neither).await;
+        alice.hears("#general", &["buy this", "hello"]).await;
+        // The next comparison finds what she wrote; so does the next news of her.
+        writes("Sells good things").await;
+        eventually("her document comes", async || read_by(&alice).await.as_deref() == Some("Sells good things")).await;
+    });
+}
+
 #[test]
 fn late_and_returning_members_get_the_history() {
     in_one_thread(async {

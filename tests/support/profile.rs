@@ -17,6 +17,7 @@ pub struct TestProfile {
     pub node: Rc<Node>,
     pub store: Rc<MemoryStore>,
     pub clock: TestEnvironment,
+    network: Network,
 }
 
 impl TestProfile {
@@ -25,16 +26,19 @@ impl TestProfile {
     }
 
     pub fn open(store: Rc<MemoryStore>, clock: TestEnvironment) -> Self {
-        let network = Network::default();
-        let node = block_on(Node::start(store.clone(), Rc::new(clock.clone()), network)).expect("a profile opens");
-        Self { node: Rc::new(node), store, clock }
+        Self::open_in(store, clock, Network::default())
+    }
+
+    pub fn open_in(store: Rc<MemoryStore>, clock: TestEnvironment, network: Network) -> Self {
+        let node = Node::start(store.clone(), Rc::new(clock.clone()), network.clone());
+        Self { node: Rc::new(block_on(node).expect("a profile opens")), store, clock, network }
     }
 
     /// The process ends without a word, and starts again from what was stored.
     pub fn restart(self) -> Self {
         let copy = Rc::new(self.store.copy());
         drop(self.node);
-        Self::open(copy, self.clock)
+        Self::open_in(copy, self.clock, self.network)
     }
 
     pub fn ask(&self, command: Command) -> Result<Answer, Failure> {

@@ -1,21 +1,36 @@
 //! The history of one channel as one device has it: the last messages, in one order for all devices.
 //!
-//! Devices that received the same messages keep the same ones, in whatever order they arrived. Two bounds have to
-//! respect that:
-//! - of the whole channel the newest [`HISTORY_MAX`] messages stay;
-//! - of one author within one minute the *earliest* [`AUTHOR_PER_MINUTE`] stay. Of a flood of 1,000 messages some
-//!   devices receive all and others a part; when they have exchanged histories, all keep the same ones.
+//! Devices that received the same messages keep the same ones, in whatever order and in whatever parts they arrived. Two
+//! bounds respect that:
+//! - of one author within one minute the newest [`AUTHOR_PER_MINUTE`] stay;
+//! - of the whole channel [`HISTORY_MAX`] messages stay, and *whoever has the most loses the oldest*. Number each author's
+//!   messages from the newest one: every author's first comes before anybody's second, every second before any third, and
+//!   among equal numbers the newer message comes first. What is last goes.
+//!
+//! So nobody loses a message to an author who has fewer than they, and a few who flood a channel replace one another.
+//!
+//! # Example
+//! With room for 6: Alice has 2 messages of yesterday, Bob 1 of today, Mallory floods. Kept are both of Alice's, Bob's, and
+//! Mallory's newest 3. When Mallory's friend floods as well, each of the two keeps 1 or 2; Alice's second message goes no
+//! earlier than their third.
+//!
+//! # Why the order of arrival does not matter
+//! A message that is dropped stays dropped whatever else arrives: its number only grows, and at least as many messages
+//! come before it as did. And what is dropped of an author is the oldest, so the numbers of those that stay are the same
+//! without it. (For the bound of a minute: a newer message takes the place of an older one of the same minute, which
+//! makes no number smaller.)
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::chat::hybrid_clock::HybridTime;
 use crate::chat::{Body, SignedMessage};
 use crate::digest::Digest;
 use crate::keys::Did;
 
-/// The most messages kept of one channel; the oldest go first.
+/// The most messages kept of one channel: some screens of what was said last, and at most 6 MB.
 pub const HISTORY_MAX: usize = 500;
-/// The most messages kept of one author that are dated within one minute: the earliest ones.
+/// The most messages kept of one author that are dated within one minute: the newest ones. More than anybody may post in
+/// a minute, and little enough that a flood is cut where there is room for it.
 pub const AUTHOR_PER_MINUTE: usize = 80;
 const MINUTE_MILLIS: u64 = 60_000;
 
@@ -62,8 +77,22 @@ pub struct Log {
     messages: BTreeMap<MessageKey, SignedMessage>,
     /// The newest topic line; it stays when the messages around it are dropped.
     topic_line: Option<SignedMessage>,
-    /// Kept messages of each author and minute, in their order.
-    per_minute: BTreeMap<(Did, u64), Vec<MessageKey>>,
+    /// Kept messages of each author, oldest first.
+    by_author: BTreeMap<Did, BTreeSet<MessageKey>>,
+    bounds: Bounds,
+}
+
+/// How many messages are kept. Smaller ones are for tests.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    messages: usize,
+    per_minute: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self { messages: HISTORY_MAX, per_minute: AUTHOR_PER_MINUTE }
+    }
 }
 
 impl Log {
@@ -84,31 +113,41 @@ impl Log {
                 return Put::default();
             }
         }
-        let mut gone = Vec::new();
-        let minute = self.per_minute.entry(minute(&place)).or_default();
-        let among = minute.partition_point(|known| *known < place);
-        minute.insert(among, place);
-        if minute.len() > AUTHOR_PER_MINUTE {
-            gone.extend(minute.pop());
-        }
         self.messages.insert(place, message);
-        if self.messages.len() - gone.len() > HISTORY_MAX {
-            gone.extend(self.messages.keys().find(|oldest| !gone.contains(oldest)).copied());
+        self.by_author.entry(place.author).or_default().insert(place);
+        // Of one message more than before, at most one is too many.
+        let beyond = self.beyond_minute(&place).or_else(|| self.last_beyond());
+        if let Some(beyond) = &beyond {
+            self.remove(beyond);
         }
-        gone.iter().for_each(|place| self.remove(place));
-        let new = !gone.contains(&place);
-        gone.retain(|gone| *gone != place);
-        Put { new, gone }
+        let new = beyond != Some(place);
+        Put { new, gone: beyond.filter(|_| new).into_iter().collect() }
     }
 
-    /// Removes a message and its entry in the bound per minute.
+    /// The oldest message of the minute of a message, if its author has too many in it.
+    fn beyond_minute(&self, place: &MessageKey) -> Option<MessageKey> {
+        let of_author = self.by_author.get(&place.author)?;
+        let minute = minute(place);
+        let mut within = of_author.iter().filter(|known| self::minute(known) == minute);
+        let oldest = within.next()?;
+        (within.count() >= self.bounds.per_minute).then_some(*oldest)
+    }
+
+    /// The message that has to go, if there are too many: of the authors with the most messages, the oldest one.
+    fn last_beyond(&self) -> Option<MessageKey> {
+        if self.messages.len() <= self.bounds.messages {
+            return None;
+        }
+        let most = self.by_author.values().map(BTreeSet::len).max()?;
+        self.by_author.values().filter(|places| places.len() == most).filter_map(BTreeSet::first).min().copied()
+    }
+
     fn remove(&mut self, place: &MessageKey) {
         self.messages.remove(place);
-        let key = minute(place);
-        if let Some(places) = self.per_minute.get_mut(&key) {
-            places.retain(|known| known != place);
+        if let Some(places) = self.by_author.get_mut(&place.author) {
+            places.remove(place);
             if places.is_empty() {
-                self.per_minute.remove(&key);
+                self.by_author.remove(&place.author);
             }
         }
     }
@@ -141,7 +180,10 @@ impl Log {
     }
 }
 
-/// The author and the minute (since 1970) that share a bound.
-fn minute(place: &MessageKey) -> (Did, u64) {
-    (place.author, place.at.wall.as_millis() / MINUTE_MILLIS)
+/// The minute of a message, since 1970.
+fn minute(place: &MessageKey) -> u64 {
+    place.at.wall.as_millis() / MINUTE_MILLIS
 }
+
+#[cfg(test)]
+mod tests;

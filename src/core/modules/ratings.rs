@@ -2,8 +2,17 @@
 //!
 //! There is one rating for each person and module, by construction. Installs are what people count of themselves; the
 //! sum is an estimate and is called one.
+//!
+//! Identities cost nothing, so opinions count only of people with a username that witnesses confirmed at least
+//! [`NAMED_FOR`] ago. Those of others are added up apart, and what blocked people say is left out ([`OpinionClass`]).
+//!
+//! # Example
+//! Alice (confirmed in May) gives `crc32` 4 stars. Fifty identities that were made today give it 1 star each, and count
+//! 20 installs each. The totals say: 4 stars of one rating, no installs; apart from that 50 ratings and 1,000 installs.
+//! [`RatingTotals::score`] is the same as without the fifty.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use crate::document::{ModuleAnnotations, Rating};
 use crate::keys::Did;
@@ -15,6 +24,10 @@ const PRIOR_RATINGS: f64 = 5.0;
 const PRIOR_STARS: f64 = 3.0;
 /// The most that one person adds to a module's installs: several devices and updates, but no inflated counters.
 pub const INSTALLS_OF_ONE_MAX: u64 = 20;
+/// How long ago, by their receipts, witnesses must have confirmed a person's username for the person's opinions to
+/// count. Each name costs work and a witness's time, so a crowd is not free; a week is longer than a campaign is
+/// worth planning for, gives others time to block who floods, and is short for somebody who stays.
+pub const NAMED_FOR: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// The ratings and installs of all modules.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +38,31 @@ pub struct Ratings(HashMap<FoldedName, RatingState>);
 pub struct RatingState {
     pub ratings: BTreeMap<Did, Rating>,
     pub installs: BTreeMap<Did, u64>,
+}
+
+/// What is done with a person's opinions of modules.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OpinionClass {
+    /// Part of stars, counts and order.
+    Counted,
+    /// Shown apart, and part of nothing: the person has no name that was confirmed long enough ago.
+    Apart,
+    /// Neither shown nor counted: the owner of this device blocked the person.
+    Blocked,
+}
+
+/// The ratings and installs of one module, added up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RatingTotals {
+    sum_of_stars: u64,
+    /// Ratings that count.
+    pub ratings: u64,
+    /// The estimated number of installs that count.
+    pub downloads: u64,
+    /// Ratings that are shown apart.
+    pub ratings_apart: u64,
+    /// Installs that are shown apart.
+    pub downloads_apart: u64,
 }
 
 impl Ratings {
@@ -57,24 +95,40 @@ impl Ratings {
 }
 
 impl RatingState {
-    /// The mean of the stars, 1 to 5, or `None` without ratings.
+    /// Adds up what people say, each by the class of the person's opinions.
+    pub fn totals(&self, class_of: impl Fn(&Did) -> OpinionClass) -> RatingTotals {
+        let mut totals = RatingTotals::default();
+        for (who, rating) in &self.ratings {
+            match class_of(who) {
+                OpinionClass::Counted => {
+                    totals.sum_of_stars += u64::from(rating.stars);
+                    totals.ratings += 1;
+                }
+                OpinionClass::Apart => totals.ratings_apart += 1,
+                OpinionClass::Blocked => {}
+            }
+        }
+        for (who, count) in &self.installs {
+            let count = (*count).min(INSTALLS_OF_ONE_MAX);
+            match class_of(who) {
+                OpinionClass::Counted => totals.downloads += count,
+                OpinionClass::Apart => totals.downloads_apart += count,
+                OpinionClass::Blocked => {}
+            }
+        }
+        totals
+    }
+}
+
+impl RatingTotals {
+    /// The mean of the stars that count, 1 to 5, or `None` without such ratings.
     pub fn stars(&self) -> Option<f64> {
-        let count = self.ratings.len();
-        (count > 0).then(|| self.sum_of_stars() / count as f64)
+        (self.ratings > 0).then(|| self.sum_of_stars as f64 / self.ratings as f64)
     }
 
-    /// The value to sort by: the Bayesian average of the stars, which is 3 without ratings.
+    /// The value to sort by: the Bayesian average of the stars that count, which is 3 without any.
     pub fn score(&self) -> f64 {
-        (self.sum_of_stars() + PRIOR_RATINGS * PRIOR_STARS) / (self.ratings.len() as f64 + PRIOR_RATINGS)
-    }
-
-    fn sum_of_stars(&self) -> f64 {
-        self.ratings.values().map(|rating| f64::from(rating.stars)).sum()
-    }
-
-    /// The estimated number of installs.
-    pub fn downloads(&self) -> u64 {
-        self.installs.values().map(|count| (*count).min(INSTALLS_OF_ONE_MAX)).sum()
+        (self.sum_of_stars as f64 + PRIOR_RATINGS * PRIOR_STARS) / (self.ratings as f64 + PRIOR_RATINGS)
     }
 }
 
@@ -108,8 +162,9 @@ mod tests {
         ratings.replace(person(1), Some(&first), &second);
         ratings.replace(person(2), None, &annotations("crc.32", 4, 2));
         let state = ratings.on(&module).expect("a state");
-        assert_eq!((state.ratings.len(), state.stars()), (2, Some(4.5)));
-        assert_eq!(state.downloads(), INSTALLS_OF_ONE_MAX + 2, "one person adds a bounded number");
+        let totals = state.totals(|_| OpinionClass::Counted);
+        assert_eq!((totals.ratings, totals.stars()), (2, Some(4.5)));
+        assert_eq!(totals.downloads, INSTALLS_OF_ONE_MAX + 2, "one person adds a bounded number");
         ratings.replace(person(1), Some(&second), &ModuleAnnotations::default());
         ratings.replace(person(2), Some(&annotations("crc.32", 4, 2)), &ModuleAnnotations::default());
         assert!(ratings.on(&module).is_none(), "nothing is left behind");
@@ -120,7 +175,8 @@ mod tests {
         let rated = |stars: u8, people: std::ops::Range<u8>| {
             let mut ratings = Ratings::default();
             people.for_each(|seed| ratings.replace(person(seed), None, &annotations("crc", stars, 1)));
-            ratings.on(&"crc".parse::<ModuleName>().expect("a name").folded()).expect("one").score()
+            let state = ratings.on(&"crc".parse::<ModuleName>().expect("a name").folded()).expect("one").clone();
+            state.totals(|_| OpinionClass::Counted).score()
         };
         assert!(rated(4, 1..40) > rated(5, 1..2));
     }

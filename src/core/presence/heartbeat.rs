@@ -6,20 +6,25 @@ use std::time::Duration;
 
 use crate::canonical::{DecodeError, Decoder, Encoder};
 use crate::chat::{ChannelName, get_channel};
+use crate::digest::Digest;
 use crate::identity::Topic;
 use crate::keys::{Did, PublicKey};
 use crate::limits::CLOCK_SKEW;
+use crate::log::Opening;
 use crate::presence::pace::{VALID_MAX, VALID_MIN};
-use crate::signed::{Authored, SHOWN_OPENING_MAX_BYTES, Signable, SignatureError, Signed};
+use crate::signed::{Authored, Signable, SignatureError, Signed};
 use crate::time::Timestamp;
 
 /// The most channels that one node is in.
 pub const CHANNELS_MAX: usize = 32;
-/// The most bytes of an encoded attendance: opening, device, statement, signature.
-pub const ATTENDANCE_MAX_BYTES: usize = 256 + SHOWN_OPENING_MAX_BYTES;
-/// The most bytes of one encoded heartbeat: the attendance, every channel with the longest name, and
-/// framing.
-pub const HEARTBEAT_MAX_BYTES: usize = 15 * 1024;
+/// The most bytes of an encoded attendance: opening with some four rotations, device, statement, signature. A longer
+/// opening is named by its digest, for those who have it: it is part of what a replica keeps of an identity.
+pub const ATTENDANCE_MAX_BYTES: usize = 1_400;
+/// The most bytes of one encoded heartbeat: everybody remembers up to 10,000 of them and passes on 20 a second. It has
+/// room for the attendance and some thirty channels with names of usual length; see [`Heartbeat::name_channels`].
+pub const HEARTBEAT_MAX_BYTES: usize = 2 * 1024;
+/// What signing adds to a statement: the signer, a length, the signature.
+const SIGNING_BYTES: usize = 32 + 4 + 64;
 /// How long an attendance is valid. It is renewed when half of the time is over and the key is unlocked.
 pub const ATTENDANCE_LASTS: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
@@ -50,7 +55,7 @@ pub struct Heartbeat {
     pub valid_for: Duration,
     /// Goodbye: the node goes offline now.
     pub leaving: bool,
-    /// In ascending order, each once; at most [`CHANNELS_MAX`].
+    /// In ascending order, each once; at most [`CHANNELS_MAX`], and as many as there is room for.
     pub channels: Vec<ChannelName>,
 }
 
@@ -67,6 +72,9 @@ pub enum HeartbeatRefusal {
     /// A signature does not hold, or the attendance names another node.
     #[error("the heartbeat is not signed by the node it speaks for, or that node is not the person's")]
     Spoofed,
+    /// Its attendance names an opening that is not here. No fault of the sender.
+    #[error("whose node it is can't be told here")]
+    Unknown,
     /// Received again after a newer one, or with an attendance that is over: somebody kept it back.
     #[error("the heartbeat is an old one")]
     Replayed,
@@ -103,43 +111,68 @@ impl From<PublicKey> for NodeId {
     }
 }
 
+/// The bytes in which a heartbeat carries the person's word: whole, or naming a long opening.
+pub(super) fn encode_attendance(attendance: &Authored<Attendance>) -> Vec<u8> {
+    let whole = attendance.encode();
+    if whole.len() <= ATTENDANCE_MAX_BYTES { whole } else { attendance.encode_naming() }
+}
+
 impl Heartbeat {
+    /// Names channels, in their order, each for which there is still room within [`HEARTBEAT_MAX_BYTES`]. Of a channel
+    /// that is left out this node is a member all the same; others do not see that it is.
+    pub(super) fn name_channels<'a>(&mut self, channels: impl IntoIterator<Item = &'a ChannelName>) {
+        let mut room = HEARTBEAT_MAX_BYTES - SIGNING_BYTES - self.encode().len();
+        for channel in channels {
+            let needed = Encoder::new().text(&channel.to_string()).finish().len();
+            if needed <= room {
+                room -= needed;
+                self.channels.push(channel.clone());
+            }
+        }
+    }
+
     /// The last moment, by the observer's clock, at which it may still be news.
     pub fn stale_after(&self) -> Timestamp {
         self.at.plus(self.valid_for).plus(CLOCK_SKEW)
     }
 }
 
-/// Decodes a heartbeat and verifies both signatures. `known` returns whether exactly this attendance of the node was
-/// verified before; it is the same in every heartbeat, so it is verified once. Returns the heartbeat and the person it
-/// belongs to.
+/// The person whose attendance was verified, and until when it counts.
+pub(super) type Attended = (Did, Timestamp);
+
+/// Decodes a heartbeat and verifies both signatures. `known` returns what exactly this attendance of the node came to
+/// before; it is the same in every heartbeat, so it is verified once. `opening_of` returns an opening by its digest.
+/// Returns the heartbeat and the person it belongs to.
 pub(super) fn verify(
     bytes: &[u8],
     topic: &Topic,
-    known: impl FnOnce(&NodeId, &[u8]) -> bool,
+    known: impl FnOnce(&NodeId, &[u8]) -> Option<Attended>,
+    opening_of: impl FnOnce(&Digest) -> Option<Opening>,
     now: Timestamp,
-) -> Result<(SignedHeartbeat, Did), HeartbeatRefusal> {
+) -> Result<(SignedHeartbeat, Attended), HeartbeatRefusal> {
     if bytes.len() > HEARTBEAT_MAX_BYTES {
         return Err(HeartbeatRefusal::Oversized);
     }
     let heartbeat = SignedHeartbeat::verify(bytes, topic).map_err(refusal)?;
     let (statement, node) = (heartbeat.statement(), NodeId(heartbeat.signer()));
-    // The same word of the person's comes with every heartbeat; it is verified once.
-    let attendance = match known(&node, &statement.attendance) {
-        true => Authored::<Attendance>::decode_unverified(&statement.attendance, topic),
-        false => Authored::<Attendance>::verify(&statement.attendance, topic),
+    let attended = match known(&node, &statement.attendance) {
+        Some(attended) => attended,
+        None => {
+            let attendance = Authored::<Attendance>::verify_naming(&statement.attendance, topic, opening_of);
+            let attendance = attendance.map_err(refusal)?.ok_or(HeartbeatRefusal::Unknown)?;
+            if attendance.statement().node != node {
+                return Err(HeartbeatRefusal::Spoofed);
+            }
+            (attendance.author(), attendance.statement().until)
+        }
     };
-    let attendance = attendance.map_err(refusal)?;
-    if attendance.statement().node != node {
-        return Err(HeartbeatRefusal::Spoofed);
-    }
     // A leaving node needs no permission any more.
-    if !statement.leaving && attendance.statement().until.plus(CLOCK_SKEW) < now {
+    if !statement.leaving && attended.1.plus(CLOCK_SKEW) < now {
         let apart = apart(statement.at, now);
         let clocks_differ = apart.unsigned_abs() > CLOCK_SKEW.as_millis() as u64;
         return Err(if clocks_differ { HeartbeatRefusal::Misdated { apart } } else { HeartbeatRefusal::Replayed });
     }
-    Ok((heartbeat, attendance.author()))
+    Ok((heartbeat, attended))
 }
 
 /// Milliseconds by which a date is ahead of the clock; negative if it is behind.

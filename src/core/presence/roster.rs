@@ -1,6 +1,7 @@
 //! The roster: the newest heartbeat of each node, what follows from all of them, and tombstones of nodes that are gone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::chat::ChannelName;
@@ -9,7 +10,8 @@ use crate::digest::Digest;
 use crate::identity::Topic;
 use crate::keys::{Did, PublicKey};
 use crate::limits::CLOCK_SKEW;
-use crate::presence::heartbeat::{self, Heartbeat, HeartbeatRefusal, NodeId, SignedHeartbeat};
+use crate::log::Opening;
+use crate::presence::heartbeat::{self, Attended, Heartbeat, HeartbeatRefusal, NodeId, SignedHeartbeat};
 use crate::presence::pace::{Taken, VALID_MAX};
 use crate::presence::{Event, Output, Sighting};
 use crate::time::Timestamp;
@@ -50,6 +52,8 @@ pub struct Device {
 /// A verified heartbeat on its way into the roster.
 pub(super) struct Reception {
     pub(super) user: Did,
+    /// Until when the person's word for the node counts.
+    pub(super) attended: Timestamp,
     pub(super) heartbeat: SignedHeartbeat,
     /// When this node received it first.
     pub(super) first: Timestamp,
@@ -61,6 +65,8 @@ pub(super) struct Reception {
 #[derive(Clone)]
 struct Known {
     user: Did,
+    /// Until when the person's word for the node counts.
+    attended: Timestamp,
     /// Session, number and hash of the newest heartbeat: a greater one replaces it.
     rank: (Timestamp, u64, Digest),
     heartbeat: Heartbeat,
@@ -73,13 +79,41 @@ struct Known {
     taken: Taken,
 }
 
-/// Says of a person whether they are no stranger: heartbeats cost nothing, so strangers make room for others.
-pub type IsKnown = Box<dyn Fn(&Did) -> bool>;
+/// What this node's registry knows of people.
+pub trait Acquaintances {
+    /// Whether a person is no stranger: heartbeats cost nothing, so strangers make room for others.
+    fn is_known(&self, did: &Did) -> bool;
+    /// The verified opening with a digest, if it is here.
+    fn opening(&self, digest: &Digest) -> Option<Opening>;
+}
+
+impl<T: Acquaintances> Acquaintances for Rc<T> {
+    fn is_known(&self, did: &Did) -> bool {
+        T::is_known(self, did)
+    }
+
+    fn opening(&self, digest: &Digest) -> Option<Opening> {
+        T::opening(self, digest)
+    }
+}
+
+/// Knows nobody.
+pub(super) struct Nobody;
+
+impl Acquaintances for Nobody {
+    fn is_known(&self, _did: &Did) -> bool {
+        false
+    }
+
+    fn opening(&self, _digest: &Digest) -> Option<Opening> {
+        None
+    }
+}
 
 /// The newest heartbeats and four indexes over them, which change together in `replace` only.
 pub(super) struct Roster {
     nodes_max: usize,
-    is_known: IsKnown,
+    people: Box<dyn Acquaintances>,
     nodes: BTreeMap<NodeId, Known>,
     /// The `until` of every node, soonest first, so that a tick looks only at what is due.
     due: BTreeSet<(Timestamp, NodeId)>,
@@ -93,9 +127,9 @@ pub(super) struct Roster {
 
 impl Roster {
     /// A roster with room for so many nodes.
-    pub(super) fn new(nodes_max: usize, is_known: IsKnown) -> Self {
+    pub(super) fn new(nodes_max: usize, people: Box<dyn Acquaintances>) -> Self {
         let (nodes, due, users, channels) = Default::default();
-        Self { nodes_max, is_known, nodes, due, users, channels, live: 0 }
+        Self { nodes_max, people, nodes, due, users, channels, live: 0 }
     }
 
     /// Decides whether a heartbeat is news. Returns `None` if it brings nothing new and no peer is at fault. With
@@ -107,15 +141,18 @@ impl Roster {
         topic: &Topic,
         from_roster: bool,
         now: Timestamp,
-    ) -> Result<Option<(SignedHeartbeat, Did)>, HeartbeatRefusal> {
+    ) -> Result<Option<(SignedHeartbeat, Attended)>, HeartbeatRefusal> {
         // What is here to the byte was verified when it came.
         if from_roster && self.has(bytes) {
             return Ok(None);
         }
         let same = |node: &NodeId, attendance: &[u8]| {
-            self.nodes.get(node).is_some_and(|known| known.heartbeat.attendance == attendance)
+            let known = self.nodes.get(node).filter(|known| known.heartbeat.attendance == attendance);
+            known.map(|known| (known.user, known.attended))
         };
-        let (heartbeat, user) = heartbeat::verify(bytes, topic, same, now)?;
+        let opening_of = |digest: &Digest| self.people.opening(digest);
+        let (heartbeat, attended) = heartbeat::verify(bytes, topic, same, opening_of, now)?;
+        let user = attended.0;
         let (statement, node) = (heartbeat.statement(), NodeId::from(heartbeat.signer()));
         if statement.at > now.plus(CLOCK_SKEW) {
             return Err(HeartbeatRefusal::Misdated { apart: heartbeat::apart(statement.at, now) });
@@ -127,7 +164,7 @@ impl Roster {
         let old = known.is_some_and(|known| (statement.session, statement.number, heartbeat.hash()) <= known.rank);
         // A peer reports what it has, which may be less than is known here.
         if from_roster {
-            return Ok((!old && statement.stale_after() >= now).then_some((heartbeat, user)));
+            return Ok((!old && statement.stale_after() >= now).then_some((heartbeat, attended)));
         }
         let late = |known: &Known| {
             statement.at.plus(REORDER_GRACE) < known.heartbeat.at || known.seen.plus(REORDER_GRACE) < now
@@ -147,7 +184,7 @@ impl Roster {
         if !old && known.is_some_and(|known| known.taken.takes_one(now).is_none()) {
             return Err(HeartbeatRefusal::TooOften);
         }
-        Ok((!old).then_some((heartbeat, user)))
+        Ok((!old).then_some((heartbeat, attended)))
     }
 
     /// Returns whether [`NODES_PER_PERSON`] nodes with smaller ids are online, so that this one is left out.
@@ -162,15 +199,15 @@ impl Roster {
     fn makes_room(&self, user: &Did) -> Option<NodeId> {
         let known = || self.due.iter().filter_map(|(_, node)| Some((*node, self.nodes.get(node)?)));
         let gone = if self.live < self.nodes.len() { known().find(|(_, known)| known.gone) } else { None };
-        let stranger = || known().find(|(_, known)| !(self.is_known)(&known.user));
-        let makes_room = gone.or_else(|| if (self.is_known)(user) { stranger() } else { None });
+        let stranger = || known().find(|(_, known)| !self.people.is_known(&known.user));
+        let makes_room = gone.or_else(|| if self.people.is_known(user) { stranger() } else { None });
         makes_room.map(|(node, _)| node)
     }
 
     /// Stores a verified heartbeat that is newer than what is known of its node, and emits what changes. May do nothing
     /// if there is no room.
     pub(super) fn take(&mut self, reception: Reception, bytes: Vec<u8>, now: Timestamp, out: &mut Vec<Output>) {
-        let Reception { user, heartbeat, first, age } = reception;
+        let Reception { user, attended, heartbeat, first, age } = reception;
         let (statement, node) = (heartbeat.statement().clone(), NodeId::from(heartbeat.signer()));
         if !self.nodes.contains_key(&node) && self.nodes.len() >= self.nodes_max {
             let Some(makes_room) = self.makes_room(&user) else { return };
@@ -186,7 +223,7 @@ impl Roster {
         let rank = (statement.session, statement.number, heartbeat.hash());
         let taken = self.nodes.get(&node).map(|known| known.taken).unwrap_or_default();
         let taken = taken.takes_one(now).unwrap_or(taken);
-        let known = Known { user, rank, heartbeat: statement, bytes, seen, until, gone, taken };
+        let known = Known { user, attended, rank, heartbeat: statement, bytes, seen, until, gone, taken };
         self.replace(node, Some(known), false, out);
         let one_too_many = self.users.get(&user).filter(|nodes| nodes.len() > NODES_PER_PERSON);
         if let Some(last) = one_too_many.and_then(|nodes| nodes.last().copied()) {

@@ -8,10 +8,12 @@ use rand::{Rng, SeedableRng};
 
 use super::roster::{NODES_PER_PERSON, REORDER_GRACE, TOMBSTONE_LASTS};
 use super::*;
-use crate::actors::Device;
+use crate::actors::{Device, Person};
 use crate::canonical::Encoder;
 use crate::digest::Digest;
 use crate::limits::CLOCK_SKEW;
+use crate::log::Opening;
+use crate::statement::DeviceList;
 
 const TOPIC: Topic = Topic::from_bytes([7; 32]);
 const START: Timestamp = Timestamp::from_millis(1_800_000_000_000);
@@ -35,6 +37,19 @@ fn attendance(person: &str, node: &str) -> Authored<Attendance> {
 
 fn node(name: &str) -> Presence {
     Presence::new(TOPIC, key(name), START)
+}
+
+/// These people, and these openings.
+struct Known(Vec<Did>, Vec<Opening>);
+
+impl Acquaintances for Known {
+    fn is_known(&self, did: &Did) -> bool {
+        self.0.contains(did)
+    }
+
+    fn opening(&self, digest: &Digest) -> Option<Opening> {
+        self.1.iter().find(|opening| Digest::of(&opening.encode()) == *digest).cloned()
+    }
 }
 
 fn channel(name: &str) -> ChannelName {
@@ -343,6 +358,43 @@ fn bounds_hold_on_both_sides() {
     }
 }
 
+/// A heartbeat is no longer for a person who is in many channels, and none who replaced the identity key often is left
+/// out: their opening is named, for whoever has it.
+#[test]
+fn shows_whoever_fits_no_heartbeat_as_a_whole() {
+    let mut alice = Person::new(TOPIC, 1);
+    let said = |alice: &Person| {
+        let device = alice.device(0, 2);
+        let node = NodeId::from(key("n1").public());
+        let given = device.author(Attendance { node, until: START.plus(heartbeat::ATTENDANCE_LASTS) });
+        let mut here = self::node("n1");
+        let channels: BTreeSet<ChannelName> = (0..CHANNELS_MAX).map(|n| channel(&format!("channel-{n:02}"))).collect();
+        let input = Input::RegisterUser { attendance: Box::new(given.clone()), channels };
+        (given.opening().clone(), sent(&here.handle(input, START).unwrap()).remove(0))
+    };
+    let (mut rotations, mut has_named) = (0, false);
+    while rotations < 12 {
+        let (opening, bytes) = said(&alice);
+        assert!(bytes.len() <= HEARTBEAT_MAX_BYTES, "{} after {rotations} rotations", bytes.len());
+        let mut stranger = node("n2");
+        let unknown = stranger.handle(Input::Heard(bytes.clone()), START);
+        has_named |= unknown.is_err();
+        if rotations <= 3 {
+            receive(&mut node("n3"), &bytes, START);
+        } else if has_named {
+            assert_eq!(unknown, Err(PresenceError::Refused(HeartbeatRefusal::Unknown)));
+        }
+        let mut knows = Presence::with_room(TOPIC, key("n4"), START, 9, Box::new(Known(vec![], vec![opening])));
+        receive(&mut knows, &bytes, START);
+        let shown = knows.user(&alice.did).expect("she is online");
+        assert!(shown.channels.len() > CHANNELS_MAX / 2, "{}", shown.channels.len());
+        // The next one has the same attendance, which was verified once.
+        alice.rotate(&DeviceList::default());
+        rotations += 1;
+    }
+    assert!(has_named);
+}
+
 /// What everybody must agree on.
 #[test]
 fn lists_the_same_nodes_everywhere_when_a_person_has_too_many() {
@@ -450,8 +502,7 @@ fn converges_in_any_order_with_repetition_and_loss() {
 #[test]
 fn strangers_make_room_for_people_one_knows() {
     let (alice, bob) = (person("alice"), person("bob"));
-    let is_known = Box::new(move |did: &Did| [alice, bob].contains(did));
-    let mut here = Presence::with_room(TOPIC, key("here"), START, 5, is_known);
+    let mut here = Presence::with_room(TOPIC, key("here"), START, 5, Box::new(Known(vec![alice, bob], vec![])));
     let heartbeat = |name: &str| register(&mut node(name), name, name, START);
     receive(&mut here, &heartbeat("alice"), START);
     for nth in 0..4 {
@@ -464,7 +515,7 @@ fn strangers_make_room_for_people_one_knows() {
     let online: Vec<Did> = here.users().iter().map(|user| user.user).collect();
     assert!(online.len() == 5 && online.contains(&alice) && online.contains(&bob));
     // Among people one knows nobody makes room.
-    let mut small = Presence::with_room(TOPIC, key("small"), START, 1, Box::new(|_| true));
+    let mut small = Presence::with_room(TOPIC, key("small"), START, 1, Box::new(Known(vec![alice, bob], vec![])));
     receive(&mut small, &heartbeat("alice"), START);
     assert_eq!(refusal(&mut small, &heartbeat("bob"), START), HeartbeatRefusal::Full);
 }

@@ -11,7 +11,7 @@ use crate::keys::Did;
 use crate::log::EntryId;
 use crate::log::body::Release;
 use crate::modules::ModuleState;
-use crate::modules::ratings::RatingState;
+use crate::modules::ratings::{NAMED_FOR, OpinionClass, RatingState};
 use crate::name::{ClaimedName, FoldedName, ModuleName, NameKind};
 use crate::read_model::{Availability, NameState, ReadModel};
 use crate::resolver::{self, Catalogue, Dependency};
@@ -63,6 +63,13 @@ impl ReadModel {
     /// The ratings and installs of a module, or `None` if it has neither.
     pub fn ratings(&self, name: &FoldedName) -> Option<&RatingState> {
         self.ratings.on(name)
+    }
+
+    /// What is done with a person's opinions of modules, blocking apart. Without witnesses nobody has a confirmed name:
+    /// then everybody's count.
+    pub fn opinion_class(&self, who: &Did, now: Timestamp) -> OpinionClass {
+        let is_known = || self.confirmed_since.get(who).is_some_and(|since| since.plus(NAMED_FOR) <= now);
+        if !self.registry.has_witnesses() || is_known() { OpinionClass::Counted } else { OpinionClass::Apart }
     }
 
     /// The modules whose names an identity holds.

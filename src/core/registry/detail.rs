@@ -159,7 +159,9 @@ impl Registry {
             theirs.logs.iter().filter(|state| state.is_begun()).map(|state| &state.log.opening).collect();
         let missing = theirs.openings.iter().filter(|opening| !self.openings.contains_key(*opening));
         let openings = missing.filter(|opening| !begun.contains(opening)).map(|opening| Ask::Opening(*opening));
-        let logs = theirs.logs.iter().flat_map(|state| self.asks_for_log(state));
+        let is_refused = self.refused.contains(&theirs.did);
+        let logs = theirs.logs.iter().filter(|state| state.log.are_facts() || !is_refused);
+        let logs = logs.flat_map(|state| self.asks_for_log(state));
         let mine = self.beside(&theirs.did);
         let beside = theirs.beside.iter().filter(|(entry, digest)| mine.get(entry) != Some(digest));
         let beside = beside.map(|(entry, _)| match self.facts.get(entry) {

@@ -34,6 +34,46 @@ fn settle(registry: &mut Registry) {
     registry.settle_holders();
 }
 
+/// Refusing what somebody writes changes nothing of who holds which name, and can be taken back.
+#[test]
+fn refused_document_costs_nothing_and_no_name() {
+    let (mut theirs, witness) = registry();
+    let mallory = Person::new(theirs.topic(), 1);
+    let mut device = mallory.device(0, 1);
+    let (claim, lily) = (device.claim("rose", None), device.claim("lily", None));
+    add(&mut theirs, &device, &[claim.clone(), lily.clone()]);
+    confirm(&mut theirs, &witness, &device, &claim);
+    let change = |after: Option<&Entry>| {
+        let body = b"any bytes".to_vec();
+        match after {
+            None => Entry::begin(&device.topic, &device.key, device.log().numbered(1), 100, body),
+            Some(last) => Entry::after(&device.topic, &device.key, last.signed_header(), 100, body),
+        }
+    };
+    let first = change(None);
+    let changes = [first.clone(), change(Some(&first))];
+    add(&mut theirs, &device, &changes);
+    let detail = theirs.detail_of(&mallory.did).expect("she is known");
+
+    let (mut mine, _) = registry();
+    mine.refuse_documents_of([mallory.did]);
+    confirm(&mut mine, &witness, &device, &claim);
+    add(&mut mine, &device, std::slice::from_ref(&lily));
+    assert_eq!(mine.admit(&changes[0], 0), Ok(Received::NotKept));
+    assert!(mine.chain(&changes[0].header().log).is_none());
+    assert_eq!(mine.asks_for(&detail), [], "nothing of the document is asked for");
+    for name in ["rose", "lily"] {
+        assert_eq!(mine.name(&username(name)), theirs.name(&username(name)), "{name}");
+    }
+    assert_eq!(mine.names_of(&mallory.did), theirs.names_of(&mallory.did));
+
+    mine.refuse_documents_of([]);
+    let log = changes[0].header().log;
+    assert_eq!(mine.asks_for(&detail), [Ask::Log { log, known: vec![] }]);
+    add(&mut mine, &device, &changes);
+    assert_eq!(mine.detail_of(&mallory.did), Some(detail));
+}
+
 /// The example of the module's documentation.
 #[test]
 fn confirmed_entry_counts_whatever_becomes_of_its_log() {

@@ -128,6 +128,6 @@ pub fn of_heartbeat(refusal: HeartbeatRefusal) -> Option<Rejection> {
         HeartbeatRefusal::Replayed => Some(Rejection::Replayed),
         HeartbeatRefusal::Misdated { .. } => Some(Rejection::Misdated),
         HeartbeatRefusal::TooOften => Some(Rejection::TooManyHeartbeats),
-        HeartbeatRefusal::Full => None,
+        HeartbeatRefusal::Full | HeartbeatRefusal::Unknown => None,
     }
 }

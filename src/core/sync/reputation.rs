@@ -9,6 +9,8 @@
 //! |---|---|---|---|
 //! | none | 0 | 0 | 0.5 |
 //! | 30 blocks served | 3 | 0 | 0.8 |
+//! | 900 entries of people one has no use for | 0 | 0 | 0.5 |
+//! | news of 10 people one follows, in a day | 1 | 0 | 0.67 |
 //! | one stalled exchange (mark 10) | 0 | 1 | 0.33: still asked for blocks |
 //! | one oversized message (mark 20) | 0 | 2 | 0.25: not asked any more |
 //! | one forged change (mark 50) | 0 | 5 | 0.14: banned |
@@ -37,7 +39,7 @@ pub const GOOD_MAX: f64 = 10.0;
 /// The most that bad events add up to: harm expires some day.
 pub const BAD_MAX: f64 = 20.0;
 const _: () = assert!(GOOD_MAX < BAD_MAX, "whatever one did before, harm can outweigh it");
-/// The weight of one new change or one block. Ten of them weigh as much as one exchange that stalled.
+/// The weight of news of one person or of one block. Ten of them weigh as much as one exchange that stalled.
 const HELPED: f64 = 0.1;
 /// The mark of a rejection that weighs as one bad event.
 const MARKS_PER_ACT: f64 = 10.0;
@@ -45,8 +47,8 @@ const MARKS_PER_ACT: f64 = 10.0;
 /// Something a peer did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReputationEvent {
-    /// Changes that were new here.
-    Brought { changes: u64 },
+    /// News of so many people of whom there is a use here, of each at most once a day.
+    Brought { people: u64 },
     /// Sent a block that it was asked for.
     Served,
     /// Broke a rule.
@@ -56,7 +58,7 @@ pub enum ReputationEvent {
 /// What an event is evidence of, for display.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum EvidenceKind {
-    /// Changes that were new here.
+    /// News of people of whom there is a use here.
     Brought,
     Served,
     /// Did not send what it has, or took too long.
@@ -86,6 +88,15 @@ pub struct Score {
     reasons: BTreeMap<EvidenceKind, EvidenceTally>,
 }
 
+/// Chooses whom to ask, of those who may be asked with the best first: the best `most - 1` and, in the last place, one
+/// of the others. A peer that gathers reputation is thus never the only one that decides what is found. `draw` returns a
+/// number below the one that it is given.
+pub fn best_and_one_other<T: Copy>(best_first: &[T], most: usize, draw: impl FnOnce(usize) -> usize) -> Vec<T> {
+    let (best, others) = best_first.split_at(best_first.len().min(most.saturating_sub(1)));
+    let other = if most == 0 || others.is_empty() { None } else { others.get(draw(others.len())) };
+    best.iter().chain(other).copied().collect()
+}
+
 impl ReputationEvent {
     /// What the event is evidence of, or `None` if it is not the peer's fault.
     pub fn reason(self) -> Option<EvidenceKind> {
@@ -98,7 +109,7 @@ impl ReputationEvent {
 
     fn weight(self) -> f64 {
         match self {
-            Self::Brought { changes } => HELPED * changes as f64,
+            Self::Brought { people } => HELPED * people as f64,
             Self::Served => HELPED,
             Self::Broke(why) => f64::from(why.mark()) / MARKS_PER_ACT,
         }
@@ -142,7 +153,7 @@ impl Score {
         };
         *side = (*side + event.weight()).min(most);
         let tally = self.reasons.entry(reason).or_default();
-        let times = if let ReputationEvent::Brought { changes } = event { changes } else { 1 };
+        let times = if let ReputationEvent::Brought { people } = event { people } else { 1 };
         *tally = EvidenceTally { times: tally.times.saturating_add(times), last_at: tally.last_at.max(now) };
     }
 
@@ -216,7 +227,7 @@ mod tests {
 
     #[test]
     fn few_forgeries_outweigh_a_long_good_history() {
-        let mut peer = after(&[ReputationEvent::Brought { changes: 1_000_000 }]);
+        let mut peer = after(&[ReputationEvent::Brought { people: 1_000_000 }]);
         let times = (1..100).find(|_| {
             peer.note(ReputationEvent::Broke(Rejection::Forged), NOW);
             peer.score(NOW) < WARN_BELOW
@@ -236,8 +247,25 @@ mod tests {
     }
 
     #[test]
+    fn chooses_the_best_and_one_of_the_others() {
+        let peers: Vec<u8> = (0..20).collect();
+        for drawn in 0..13 {
+            let chosen = best_and_one_other(&peers, 8, |others| {
+                assert_eq!(others, 13);
+                drawn
+            });
+            assert_eq!(chosen, [0, 1, 2, 3, 4, 5, 6, 7 + drawn as u8]);
+        }
+        assert_eq!(best_and_one_other(&peers[..8], 8, |_| 0), peers[..8], "all of them where there are no more");
+        assert_eq!(best_and_one_other(&peers[..3], 8, |_| 0), peers[..3]);
+        assert_eq!(best_and_one_other(&peers, 1, |_| 19), [19]);
+        assert_eq!(best_and_one_other(&peers, 0, |_| 0), [0; 0]);
+        assert_eq!(best_and_one_other::<u8>(&[], 8, |_| 0), [0; 0]);
+    }
+
+    #[test]
     fn returns_the_reasons_with_their_numbers() {
-        let peer = after(&[ReputationEvent::Served, ReputationEvent::Brought { changes: 7 }, ReputationEvent::Served]);
+        let peer = after(&[ReputationEvent::Served, ReputationEvent::Brought { people: 7 }, ReputationEvent::Served]);
         let tally = |times| EvidenceTally { times, last_at: NOW };
         let reasons: Vec<(EvidenceKind, EvidenceTally)> = peer.reasons().collect();
         assert_eq!(reasons, [(EvidenceKind::Brought, tally(7)), (EvidenceKind::Served, tally(2))]);

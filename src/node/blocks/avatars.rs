@@ -13,14 +13,15 @@ use gen_registry_api::{Block, Failure};
 use gen_registry_core::artifact::Artifact;
 use gen_registry_core::digest::{hash_in, verify_block};
 use gen_registry_core::picture;
+use gen_registry_core::read_model::PersonRecord;
 
 /// An avatar that does not arrive in this time is not waited for: a page is being shown.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 impl ContentStore {
     /// Returns a block by its CID, with the media type that its bytes show; fetches it if it is not stored. What a page
-    /// should not decode has none of a picture. Returns `None` if the text is no CID of a block, or if no peer sends it
-    /// in time.
+    /// should not decode has none of a picture. Returns `None` if the text is no CID of a block, if it is the picture of
+    /// blocked people only, or if no peer sends it in time.
     pub(crate) async fn block(&self, cid: &str) -> Result<Option<Block>, Failure> {
         let Ok(address) = cid.parse::<Cid>() else { return Ok(None) };
         let Some(block) = hash_in(&address) else { return Ok(None) };
@@ -30,6 +31,7 @@ impl ContentStore {
                 self.note_use(&block).await;
                 Some(bytes)
             }
+            None if self.is_refused(cid) => None,
             None => self.fetch_picture(&address).await,
         };
         Ok(found.map(|bytes| {
@@ -39,6 +41,15 @@ impl ContentStore {
             });
             Block { bytes, media_type: media_type.to_owned() }
         }))
+    }
+
+    /// Whether a block is the picture of people whose documents are refused, and of nobody else.
+    fn is_refused(&self, cid: &str) -> bool {
+        let read_model = self.registry.read_model();
+        let refused = read_model.registry().refused();
+        let is_of = |person: &PersonRecord| person.profile.avatar.as_deref() == Some(cid);
+        refused.iter().filter_map(|did| read_model.person(did)).any(is_of)
+            && !read_model.people().any(|person| is_of(person) && !refused.contains(&person.did))
     }
 
     /// Fetches a block that is not stored here from connected peers. Returns `None` if no peer sends it in time.

@@ -5,7 +5,8 @@
 //! with three blocks:
 //!
 //! ```text
-//!   0.0 s   FetchRequest            streams to the connected peers with the best reputation are opened, at most 8
+//!   0.0 s   FetchRequest            streams to the connected peers with the best reputation and to one other are opened,
+//!                                   at most 8
 //!   0.1 s   Opened ×3               Input::Came ─► the machine requests blocks from each of them
 //!   0.2 s   Received                verified by the machine ─► Output::Keep ─► stored ─► Input::Kept
 //!           at most STORING_MAX writes are under way; beyond that nothing is read, and peers wait
@@ -37,7 +38,7 @@ use gen_registry_core::digest::Digest;
 use gen_registry_core::sync::blocks::fetch::{Fault, Fetch, Input, Job, Output, PEERS_MAX, Peer};
 use gen_registry_core::sync::blocks::serve::MARKS_MAX;
 use gen_registry_core::sync::rejection::Rejection;
-use gen_registry_core::sync::reputation::ReputationEvent;
+use gen_registry_core::sync::reputation::{ReputationEvent, best_and_one_other};
 use gen_registry_core::time::Timestamp;
 
 /// How often timeouts, cancelled jobs and idle streams are looked for.
@@ -224,17 +225,25 @@ impl BlockFetcher {
         }
     }
 
-    /// Opens streams to connected peers, the most helpful first, as far as there are places.
+    /// Opens streams to connected peers, the most helpful first and one of the others, as far as there are places.
     fn open_streams(&mut self) {
         let now = self.content.context.now();
         self.resting.retain(|_, until| *until > now);
         let connected = self.content.reputation.helpful_peers();
         self.marks.retain(|name, _| connected.contains(name));
-        for name in connected {
-            let is_open = self.streams.values().any(|(known, _)| *known == name);
-            let has_stream = is_open || self.opening_peers.contains(&name);
-            if self.streams.len() + self.opening.len() >= PEERS_MAX || has_stream || self.resting.contains_key(&name) {
-                continue;
+        let ready: Vec<NetPeerId> = connected.into_iter().filter(|name| !self.resting.contains_key(name)).collect();
+        let has_stream = |name: &NetPeerId| {
+            self.streams.values().any(|(known, _)| known == name) || self.opening_peers.contains(name)
+        };
+        // One that was drawn before stays the one.
+        let chosen = best_and_one_other(&ready, PEERS_MAX, |others| {
+            let known = ready[ready.len() - others..].iter().position(&has_stream);
+            known.unwrap_or_else(|| self.content.context.random_below(others))
+        });
+        let chosen: Vec<NetPeerId> = chosen.into_iter().filter(|name| !has_stream(name)).collect();
+        for name in chosen {
+            if self.streams.len() + self.opening.len() >= PEERS_MAX {
+                break;
             }
             self.opening_peers.insert(name);
             let mesh = self.mesh.clone();

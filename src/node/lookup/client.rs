@@ -49,7 +49,7 @@ impl Lookups {
         }
         let has_relay = self.peers.has_relay();
         let Some(mesh) = self.peers.mesh() else { return Ok(report) };
-        let helpful: Vec<NetPeerId> = self.reputation.helpful_peers().into_iter().take(PEERS_ASKED_MAX).collect();
+        let helpful: Vec<NetPeerId> = self.reputation.peers_to_ask(PEERS_ASKED_MAX);
         report.peers_asked = helpful.len() as u64;
         if let Some(record) = self.ask_peers(&mesh, helpful, &name).await {
             report_proof(&mut report, AnsweredBy::Peers, &record);

@@ -7,11 +7,12 @@ use crate::modules::catalog::ModuleCatalog;
 use crate::modules::errors;
 use crate::modules::input::parse_name;
 use crate::modules::installed::InstalledModules;
+use crate::modules::opinions::Opinions;
 use gen_registry_api::*;
 use gen_registry_core::document::{ModuleFacet, Rating};
 use gen_registry_core::keys::Did;
 use gen_registry_core::modules::description::ModuleDescription;
-use gen_registry_core::modules::ratings::RatingState;
+use gen_registry_core::modules::ratings::{OpinionClass, RatingState, RatingTotals};
 use gen_registry_core::modules::{CountedRelease, WhyNotCounted};
 use gen_registry_core::name::{FoldedName, ModuleName, parse_input};
 use gen_registry_core::read_model::{Availability, ReadModel};
@@ -76,7 +77,8 @@ impl ModuleCatalog {
         let name_state = read_model.module_name(&folded)?;
         let holder = name_state.holder()?.tenure.holder;
         let module = read_model.module(&folded);
-        let opinion = read_model.ratings(&folded);
+        let opinions = self.opinions(&read_model);
+        let ratings = read_model.ratings(&folded);
         let refused = module.others.iter().map(|refused| RefusedVersion {
             version: refused.release.version.to_string(),
             release: refused.entry.to_string(),
@@ -98,8 +100,8 @@ impl ModuleCatalog {
             needed: Vec::new(),
             unresolved: None,
             dependents: dependents.collect(),
-            opinion: summary(opinion),
-            reviews: opinion.map(|opinion| self.reviews(&read_model, opinion)).unwrap_or_default(),
+            opinion: summary(&opinions.totals(&folded)),
+            reviews: ratings.map(|ratings| self.reviews(&opinions, ratings)).unwrap_or_default(),
             installed: None,
             blocked: self.decisions.blocks_module(name, Some(&holder)),
             answered_by: AnsweredBy::Device,
@@ -129,6 +131,7 @@ impl ModuleCatalog {
         cursor: Option<u32>,
     ) -> ModuleList {
         let (read_model, installed) = (self.registry.read_model(), self.installations.all());
+        let opinions = self.opinions(&read_model);
         let text = text.trim().to_lowercase();
         let owner = filter.owner.as_ref().map(|did| did.parse::<Did>());
         let mut cards: Vec<(f64, ModuleCard)> = Vec::new();
@@ -144,14 +147,13 @@ impl ModuleCatalog {
                 continue;
             }
             let Some(likeness) = match_weight(&text, name, facet) else { continue };
-            let Some(card) = card(&read_model, &installed, name, holder, facet) else { continue };
-            let opinion = read_model.ratings(&name.folded());
+            let Some(card) = card(&opinions, &installed, name, holder, facet) else { continue };
             let weight = match sort {
                 ModuleSort::Name => 0.0,
                 ModuleSort::Relevance if !text.is_empty() => likeness,
                 ModuleSort::Recent | ModuleSort::Relevance => card.published_at as f64,
                 ModuleSort::Popular => card.opinion.downloads as f64,
-                ModuleSort::Rated => opinion.map_or(0.0, RatingState::score),
+                ModuleSort::Rated => opinions.totals(&name.folded()).score(),
             };
             cards.push((weight, card));
         }
@@ -163,12 +165,22 @@ impl ModuleCatalog {
         ModuleList { modules, cursor: (end < total).then_some(end as u32), total: total as u64 }
     }
 
-    fn reviews(&self, read_model: &ReadModel, opinion: &RatingState) -> Vec<Review> {
+    /// What decides whose opinions count.
+    pub(super) fn opinions<'a>(&'a self, read_model: &'a ReadModel) -> Opinions<'a> {
+        Opinions { read_model, decisions: &self.decisions, now: self.context.now() }
+    }
+
+    /// The own review, then those that count, then the others, the newest first.
+    fn reviews(&self, opinions: &Opinions<'_>, state: &RatingState) -> Vec<Review> {
         let own = self.keys.identity();
-        let mut all: Vec<_> = opinion.ratings.iter().filter(|(who, _)| !self.decisions.blocks_person(who)).collect();
-        all.sort_by_key(|(who, rating)| (Some(**who) != own, std::cmp::Reverse(rating.at)));
-        let review = |(who, rating): (&Did, &Rating)| Review {
-            author: author(read_model, who),
+        let classed = state.ratings.iter().map(|(who, rating)| (who, opinions.class_of(who), rating));
+        let mut all: Vec<_> = classed.filter(|(_, class, _)| *class != OpinionClass::Blocked).collect();
+        all.sort_by_key(|(who, class, rating)| {
+            (Some(**who) != own, *class != OpinionClass::Counted, std::cmp::Reverse(rating.at))
+        });
+        let review = |(who, class, rating): (&Did, OpinionClass, &Rating)| Review {
+            author: author(opinions.read_model, who),
+            counted: class == OpinionClass::Counted,
             stars: rating.stars,
             text: visible(&rating.review).into_owned(),
             at: rating.at.as_millis(),
@@ -185,7 +197,7 @@ impl ModuleCatalog {
         if self.decisions.blocks_module(&name, Some(&holder)) {
             return None;
         }
-        card(read_model, &self.installations.all(), &name, &holder, read_model.facet(&name))
+        card(&self.opinions(read_model), &self.installations.all(), &name, &holder, read_model.facet(&name))
     }
 }
 
@@ -217,12 +229,13 @@ fn match_weight(text: &str, name: &ModuleName, facet: Option<&ModuleFacet>) -> O
 
 /// None for a name without a release that counts.
 fn card(
-    read_model: &ReadModel,
+    opinions: &Opinions<'_>,
     installed: &InstalledModules,
     name: &ModuleName,
     holder: &Did,
     facet: Option<&ModuleFacet>,
 ) -> Option<ModuleCard> {
+    let read_model = opinions.read_model;
     let module = read_model.module(&name.folded());
     let latest = module.newest()?;
     let facet = facet.cloned().unwrap_or_default();
@@ -235,7 +248,7 @@ fn card(
         published_at: latest.at.as_millis(),
         size: latest.release.artifact.size,
         holder: author(read_model, holder),
-        opinion: summary(read_model.ratings(&name.folded())),
+        opinion: summary(&opinions.totals(&name.folded())),
         imports_nothing: facet.imports.is_none(),
         deprecated: facet.description.deprecated.is_some(),
         installed: installed.get(name).map(|installed| installed.version.to_string()),
@@ -275,10 +288,12 @@ fn details(facet: Option<&ModuleFacet>) -> ModuleDetails {
     ModuleDetails { description: facet.description, imports: words(facet.imports), exports: words(facet.exports) }
 }
 
-fn summary(opinion: Option<&RatingState>) -> RatingSummary {
-    opinion.map_or_else(RatingSummary::default, |opinion| RatingSummary {
-        stars: opinion.stars(),
-        ratings: opinion.ratings.len() as u64,
-        downloads: opinion.downloads(),
-    })
+fn summary(totals: &RatingTotals) -> RatingSummary {
+    RatingSummary {
+        stars: totals.stars(),
+        ratings: totals.ratings,
+        downloads: totals.downloads,
+        ratings_apart: totals.ratings_apart,
+        downloads_apart: totals.downloads_apart,
+    }
 }

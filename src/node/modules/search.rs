@@ -25,6 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::context::Context;
 use crate::modules::catalog::ModuleCatalog;
 use crate::modules::input::parse_name;
+use crate::modules::opinions::Opinions;
 use crate::people::People;
 use crate::platform::search::SearchBackend;
 use crate::registry::{Registry, RegistryObserver};
@@ -35,9 +36,7 @@ use gen_registry_api::*;
 use gen_registry_core::document::ModuleFacet;
 use gen_registry_core::keys::Did;
 use gen_registry_core::modules::description::ModuleDescription;
-use gen_registry_core::modules::ratings::RatingState;
 use gen_registry_core::name::{FoldedName, ModuleName};
-use gen_registry_core::read_model::ReadModel;
 use gen_registry_core::search::service::{SearchRequest, SearchResponse};
 use gen_registry_core::search::{Filter, Numbers, QUESTION_MAX_CHARS, SearchDocument, SearchQuery, SortBy};
 
@@ -227,7 +226,7 @@ impl ModuleSearch {
         while names.len() > 0 {
             let (mut documents, mut removed) = (Vec::new(), Vec::new());
             for name in names.by_ref().take(BATCH) {
-                match document(&self.registry.read_model(), name) {
+                match document(&self.catalog.opinions(&self.registry.read_model()), name) {
                     Some(document) => documents.push(document),
                     None => removed.push(name.as_str().to_owned()),
                 }
@@ -330,7 +329,8 @@ fn order(sort: ModuleSort) -> SortBy {
 
 /// Returns a module as a document of the index, or `None` for a name without a holder, or without a release that
 /// counts.
-fn document(read_model: &ReadModel, name: &FoldedName) -> Option<SearchDocument> {
+fn document(opinions: &Opinions<'_>, name: &FoldedName) -> Option<SearchDocument> {
+    let read_model = opinions.read_model;
     let holder = read_model.module_name(name)?.holder()?;
     let module = read_model.module(name);
     let latest = module.newest()?;
@@ -340,7 +340,7 @@ fn document(read_model: &ReadModel, name: &FoldedName) -> Option<SearchDocument>
     let words = |text: Option<String>| -> Vec<String> {
         text.map(|text| text.split_whitespace().map(str::to_owned).collect()).unwrap_or_default()
     };
-    let opinion = read_model.ratings(name);
+    let totals = opinions.totals(name);
     Some(SearchDocument {
         key: name.as_str().to_owned(),
         name: spelled.to_string(),
@@ -353,8 +353,8 @@ fn document(read_model: &ReadModel, name: &FoldedName) -> Option<SearchDocument>
         exports: words(exports),
         numbers: Numbers {
             published_at: latest.at.as_millis(),
-            downloads: opinion.map_or(0, RatingState::downloads),
-            score: opinion.map_or(0.0, RatingState::score),
+            downloads: totals.downloads,
+            score: totals.score(),
             size: latest.release.artifact.size,
         },
     })

@@ -380,10 +380,14 @@ impl Host {
         let admitted = report.outcome.kept.len() as u64;
         if admitted > 0 {
             self.node.peers.note_brought(self.peer, admitted);
-            self.node.reputation.record_event(Actor::Peer(self.peer), ReputationEvent::Brought { changes: admitted });
         }
-        for (person, changes) in &report.brought {
-            self.node.reputation.record_event(Actor::Person(*person), ReputationEvent::Brought { changes: *changes });
+        let earning = self.node.interests.take_credits(report.brought.keys());
+        if !earning.is_empty() {
+            let event = ReputationEvent::Brought { people: earning.len() as u64 };
+            self.node.reputation.record_event(Actor::Peer(self.peer), event);
+        }
+        for person in earning {
+            self.node.reputation.record_event(Actor::Person(person), ReputationEvent::Brought { people: 1 });
         }
         for did in &report.people {
             self.sessions.announce(did, Some(self.peer));

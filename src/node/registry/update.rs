@@ -56,7 +56,9 @@ impl Registry {
             people.insert(did);
         }
         let rivals = rivals_of(&self.read_model(), &names);
-        people.extend(self.read_model.borrow_mut().refresh(&names));
+        let named = self.read_model.borrow_mut().refresh(&names);
+        modules.extend(self.modules_with_opinions_of(&named));
+        people.extend(named);
         let new_rivals = rivals_of(&self.read_model(), &names).into_iter().filter(|rival| !rivals.contains(rival));
         let contended: BTreeSet<Username> = new_rivals.map(|(name, _)| name).collect();
         modules.extend(names.iter().filter_map(|name| self.module_of(name)));
@@ -73,6 +75,14 @@ impl Registry {
         if !diffs.is_empty() {
             observers.iter().for_each(|observer| observer.records_changed(&diffs));
         }
+    }
+
+    /// Returns the modules that people rated or installed: whether that counts depends on their names.
+    pub(crate) fn modules_with_opinions_of<'a>(&self, people: impl IntoIterator<Item = &'a Did>) -> Vec<ModuleName> {
+        let read_model = self.read_model();
+        let said = people.into_iter().filter_map(|did| read_model.person(did));
+        said.flat_map(|person| person.annotations.ratings.keys().chain(person.annotations.installs.keys()).cloned())
+            .collect()
     }
 
     /// Puts facts into the order in which they were written, as far as they are of one log.

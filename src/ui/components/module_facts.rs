@@ -15,7 +15,7 @@ pub fn author_link(author: &Author) -> impl IntoView + use<> {
     view! { <a href=href>{name}</a> }
 }
 
-/// The mean of the ratings; nothing while there is none.
+/// The mean of the ratings that count; nothing while there is none.
 #[component]
 pub fn Stars(opinion: RatingSummary) -> impl IntoView {
     opinion.stars.map(|stars| {

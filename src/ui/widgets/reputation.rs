@@ -33,7 +33,7 @@ fn render_reason(reason: ReputationReason) -> impl IntoView {
     let ReputationReason { kind, times, last_at } = reason;
     let times = |what: &str| format!("{what} {}", text::format_count(times, "time", "times"));
     let words = match kind {
-        ReputationKind::Brought => format!("brought {}", text::format_count(reason.times, "new change", "new changes")),
+        ReputationKind::Brought => times("brought news that this profile has a use for,"),
         ReputationKind::Served => format!("gave {}", text::format_count(reason.times, "block", "blocks")),
         ReputationKind::Late => times("did not give what it has, or too late,"),
         ReputationKind::Unruly => times("said what can’t be read or has no place there"),

@@ -1,4 +1,5 @@
-//! Ratings: one for each person, this profile's own first.
+//! Ratings: one for each person, this profile's own first. Those that count are shown before the others, which stand
+//! apart.
 
 use leptos::prelude::*;
 
@@ -9,8 +10,9 @@ use crate::components::icon::{Icon, icon};
 use crate::components::module_facts::author_link;
 use crate::components::notice::FailureNotice;
 use crate::reactive::{bind_field, bind_text, keyed_list, select, slice_view};
+use crate::text;
 use crate::widgets::moment::Moment;
-use gen_registry_api::{ModulePage, Review};
+use gen_registry_api::{ModulePage, NameStatus, Review};
 
 /// The list, and the form for everybody but the holder.
 #[component]
@@ -19,26 +21,61 @@ pub fn Ratings(page: Memo<ModulePage>) -> impl IntoView {
     let reviews = select(page, |page| page.reviews.clone());
     let own = select(reviews, |reviews| reviews.iter().find(|review| review.mine).cloned());
     let mine = select(page, |page| page.mine);
+    let of_class = move |counted: bool| {
+        select(reviews, move |reviews| {
+            reviews.iter().filter(|review| review.counted == counted).cloned().collect::<Vec<_>>()
+        })
+    };
+    let (counted, apart) = (of_class(true), of_class(false));
+    let ratings_apart = select(page, |page| page.opinion.ratings_apart);
+    let is_unconfirmed = select(page, |page| page.status == NameStatus::Provisional);
     view! {
         <section class="card" aria-labelledby="opinions-title">
             <h2 id="opinions-title">"What people say"</h2>
             <Show
-                when=move || !reviews.with(Vec::is_empty)
-                fallback=|| view! { <p class="muted">"Nobody known here has rated it."</p> }
+                when=move || !counted.with(Vec::is_empty)
+                fallback=move || view! { <p class="muted">{move || format_nobody(ratings_apart.get())}</p> }
             >
-                <ul class="reviews">
-                    {keyed_list(
-                        reviews,
-                        |review| review.author.did.clone(),
-                        |review| slice_view(review, Clone::clone, render_review),
-                    )}
-                </ul>
+                {render_reviews(counted)}
+            </Show>
+            <Show when=move || { ratings_apart.get() > 0 }>
+                <p class="muted" data-testid="ratings-apart">{move || format_apart(ratings_apart.get())}</p>
+                {render_reviews(apart)}
+            </Show>
+            <Show when=move || is_unconfirmed.get()>
+                <p class="muted">"Nothing confirms names in this network, so everybody’s ratings and installs count."</p>
             </Show>
             <Show when=move || !mine.get()>
                 <Rate name=name.clone() own />
             </Show>
         </section>
     }
+}
+
+/// A list of reviews.
+fn render_reviews(reviews: Memo<Vec<Review>>) -> impl IntoView {
+    view! {
+        <ul class="reviews">
+            {keyed_list(
+                reviews,
+                |review| review.author.did.clone(),
+                |review| slice_view(review, Clone::clone, render_review),
+            )}
+        </ul>
+    }
+}
+
+/// Words that no rating counts.
+fn format_nobody(apart: u64) -> &'static str {
+    if apart == 0 { "Nobody known here has rated it." } else { "No rating counts yet." }
+}
+
+/// Words how many ratings do not count, and why.
+fn format_apart(apart: u64) -> String {
+    let ratings = text::format_count(apart, "rating", "ratings");
+    format!(
+        "And {ratings} from people whose name is not confirmed, or was less than a week ago. This changes neither the stars nor the order of lists."
+    )
 }
 
 /// Stars, author, version and text of a rating.
