@@ -61,7 +61,7 @@ fn outcome(act: Act) -> Outcome {
         // Boasts are no fault, and take no room; it is the flood after them.
         Act::TooManyMessages | Act::LongBoasts => (Some(Rejection::TooManyMessages), true),
         Act::TooManyAnnouncements => (Some(Rejection::TooManyAnnouncements), true),
-        Act::GossipFlood => (Some(Rejection::Malformed(DecodeError::TooShort)), true),
+        Act::GossipFlood => (Some(Rejection::Oversized), true),
         // Who asks for much is served more slowly.
         Act::Greedy | Act::ManyStreams | Act::RubbishAddresses => (None, false),
     };
