@@ -101,8 +101,17 @@ struct Link<'a> {
 
 impl WitnessLink for Link<'_> {
     fn ask<'a>(&'a self, witness: &'a PublicKey, request: &'a [u8]) -> LocalBoxFuture<'a, Option<Vec<u8>>> {
-        let relay = self.witnessing.places.borrow().get(witness).copied();
-        async move { send(self.mesh, relay?, request).await }.boxed_local()
+        let places = &self.witnessing.places;
+        let relay = places.borrow().get(witness).copied();
+        async move {
+            let answer = send(self.mesh, relay?, request).await;
+            if answer.is_none() {
+                // It may stand beside another relay by now.
+                places.borrow_mut().remove(witness);
+            }
+            answer
+        }
+        .boxed_local()
     }
 }
 
