@@ -3,6 +3,7 @@
 //! Pure and compiled natively, so `cargo test -p gen-registry-ui --lib` covers it in seconds. What depends on the
 //! browser's language (numbers, dates) comes in as a function; nothing here reads a clock, a signal or the document.
 
+pub mod bursts;
 pub mod chat;
 pub mod devices;
 pub mod form_text;

@@ -67,7 +67,7 @@ test("every page is accessible in both themes and at both widths", async (t) => 
   await page.locator('[data-testid="name-verdict"][data-state="available"]').waitFor();
   await assertAccessible(page, "/me with a verdict");
   await page.getByTestId("rename").click();
-  await page.getByTestId("me-chip").filter({ hasText: /^grace$/ }).waitFor();
+  await page.getByTestId("me-chip").filter({ hasText: /^@grace$/ }).waitFor();
   const readme = "# Adder\n\nAdds `i32`. [Source](https://example.org/)";
   await publish(page, { name: "adder", version: "1.0.0", description: "Adds two numbers", tags: ["math"], readme }, adder("add"));
   await publish(page, { name: "adder", version: "1.1.0" }, adder("sum"));

@@ -88,16 +88,16 @@ test("four users chat; one is killed hard, goes offline when its heartbeat expir
   for (const one of all) {
     await eventuallyHasPeers(one.page, 3);
     await eventuallyInChannel(one, "#general", everybody);
-    await eventuallyShows(one, ["alice: Is anybody here?"]);
+    await eventuallyShows(one, ["@alice: Is anybody here?"]);
   }
   await write(bob, "I am, @alice,");
-  await eventuallyShows(carol, ["alice: Is anybody here?", "bob: I am, @alice,"]);
+  await eventuallyShows(carol, ["@alice: Is anybody here?", "@bob: I am, @alice,"]);
   // Shift and Enter begins a line.
   await carol.page.getByTestId("say").fill("So");
   await carol.page.getByTestId("say").press("Shift+Enter");
   await carol.page.getByTestId("say").pressSequentially("am I.");
   await carol.page.getByTestId("say").press("Enter");
-  const said = ["alice: Is anybody here?", "bob: I am, @alice,", "carol: So\nam I."];
+  const said = ["@alice: Is anybody here?", "@bob: I am, @alice,", "@carol: So\nam I."];
   for (const one of all) await eventuallyShows(one, said);
   assert.equal(await alice.page.locator(".message-mention").count(), 1, "Alice sees where she is mentioned");
   assert.equal(await bob.page.locator(".message-mention").count(), 0);
@@ -112,7 +112,7 @@ test("four users chat; one is killed hard, goes offline when its heartbeat expir
   await write(alice, "Dave?");
   await dave.page.getByTestId("nav-unread").filter({ hasText: "1" }).waitFor();
   await dave.page.goto(`${server.origin}/c/general`);
-  await eventuallyShows(dave, [...said, "alice: Dave?"]);
+  await eventuallyShows(dave, [...said, "@alice: Dave?"]);
   await dave.page.getByTestId("nav-unread").waitFor({ state: "detached" });
   await eventuallyHasPeers(dave.page, 3);
 
@@ -145,7 +145,7 @@ test("four users chat; one is killed hard, goes offline when its heartbeat expir
     assert.deepEqual(users.map((user) => user.devices.length), [1, 1, 1, 1], "one entry each");
   }
   await back.page.goto(`${server.origin}/c/general`);
-  await eventuallyShows(back, [...said, "alice: Dave?", "carol: We miss Dave."]);
+  await eventuallyShows(back, [...said, "@alice: Dave?", "@carol: We miss Dave."]);
   for (const one of [...others, back]) one.browser.assertQuiet();
 });
 
@@ -251,7 +251,7 @@ test("messages in a hidden tab stay unread until it is visible, and a mention's 
 
   await look(alice, "hidden");
   await apiValue(bob.page, "say", "#general", "Coffee?");
-  await eventuallyShows(alice, ["bob: Coffee?"]);
+  await eventuallyShows(alice, ["@bob: Coffee?"]);
   assert.equal(await counted(alice, "#general"), "1 unread, 0 with her name", "it is shown, but the page is hidden");
   await look(alice, "visible");
   await eventually("the message counts as read", async () => (await counted(alice, "#general")) === "0 unread, 0 with her name");
@@ -267,7 +267,7 @@ test("messages in a hidden tab stay unread until it is visible, and a mention's 
     return all.map(({ body, data }) => [body, data]);
   });
   await eventually("the notification is shown", () => alice.page.evaluate(() => globalThis.notified === 1));
-  assert.deepEqual(await shown(), [["bob mentioned you in #general.", "/c/general"]]);
+  assert.deepEqual(await shown(), [["@bob mentioned you in #general.", "/c/general"]]);
   const [worker] = alice.browser.context.serviceWorkers();
   const click = () => worker.evaluate(async () => {
     const [notification] = await self.registration.getNotifications();
@@ -276,7 +276,7 @@ test("messages in a hidden tab stay unread until it is visible, and a mention's 
   await click();
   await alice.page.waitForURL(`${server.origin}/c/general`);
   await eventuallyReady(alice.page);
-  await eventuallyShows(alice, ["bob: Coffee?", "bob: @alice: it gets cold."]);
+  await eventuallyShows(alice, ["@bob: Coffee?", "@bob: @alice: it gets cold."]);
   assert.deepEqual(await shown(), [], "the notification is closed");
   await eventually("the mention counts as read", async () => (await counted(alice, "#general")) === "0 unread, 0 with her name");
 
@@ -312,7 +312,7 @@ test("by hand: topic line, muting, earlier messages, and leaving", async (t) => 
 
   // Fifty are shown; the earlier ones are loaded on request, and the order stays.
   const expected = (await apiValue(alice.page, "getMessages", "#general", { limit: 100 })).messages
-    .map(({ username, text }) => `${username}: ${text}`);
+    .map(({ username, text }) => `@${username}: ${text}`);
   await eventuallyShows(alice, expected.slice(-50));
   await alice.page.getByTestId("earlier").click();
   await eventuallyShows(alice, expected);

@@ -24,7 +24,7 @@ test("a follower is notified, and a blocked person is hidden on every device", a
   await publish(bob.page, { name: "adder", version: "1.0.0", description: "Adds two numbers" }, adder("add"));
   await alice.page.getByTestId("bell").filter({ hasText: "2" }).waitFor();
   await alice.page.getByTestId("bell").click();
-  await alice.page.getByTestId("notices").getByText("bob released adder 1.0.0").waitFor();
+  await alice.page.getByTestId("notices").getByText("@bob released adder 1.0.0").waitFor();
   await alice.page.getByTestId("notices").getByText("bob took the module name adder").waitFor();
   await alice.page.goBack();
   await eventually("the notices that were shown count as read", async () => (await apiValue(alice.page, "getNotices")).unread === 0);
@@ -34,7 +34,7 @@ test("a follower is notified, and a blocked person is hidden on every device", a
   await alice.page.goto(`${server.origin}/network`);
   await eventuallyHasPeers(alice.page, 1);
   await apiValue(bob.page, "updateProfile", { bio: "Writes modules" });
-  await alice.page.getByTestId("reputation").getByText(/brought .* new change/).waitFor();
+  await alice.page.getByTestId("reputation").getByText(/brought news that this profile has a use for/).waitFor();
   const { peer, asked } = await alice.page.evaluate(async () => {
     const [peer] = await globalThis.genRegistry.getPeers();
     return { peer, asked: await globalThis.genRegistry.getReputation(peer.id) };
@@ -68,7 +68,7 @@ test("a follower is notified, and a blocked person is hidden on every device", a
   });
   assert.deepEqual([row.username, row.verdict], ["bob", "block"]);
   await other.page.goto(`${server.origin}/blocklist`);
-  await other.page.getByRole("button", { name: "Take off bob" }).click();
+  await other.page.getByRole("button", { name: "Take off @bob" }).click();
   await other.page.getByText("Nobody and nothing.").waitFor();
   await alice.page.getByText("Nobody and nothing.").waitFor();
   await eventually("Bob is listed again", async () => (await apiValue(alice.page, "listAllUsernames")).length === 2);

@@ -41,6 +41,7 @@ impl ModuleCatalog {
                     Availability::HeldBy(holder) => {
                         let holder = author(&read_model, &holder)
                             .username
+                            .map(|username| format!("@{username}"))
                             .unwrap_or_else(|| "somebody without a name".to_owned());
                         let message = format!("{} belongs to {holder}.", read_model.spelled(&name));
                         NameVerdict::Invalid { rule: "taken".to_owned(), message }

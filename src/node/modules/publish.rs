@@ -37,7 +37,7 @@ use gen_registry_core::log::{Body, EntryId};
 use gen_registry_core::modules::description::TextField;
 use gen_registry_core::modules::version::{Dependency, parse_requirement, parse_version};
 use gen_registry_core::name::{ClaimedName, ModuleName};
-use gen_registry_core::read_model::Availability;
+use gen_registry_core::read_model::{Availability, ReadModel};
 use gen_registry_core::validation::{ExternKind, Report};
 
 /// The service for what a module's owner does, and for ratings.
@@ -159,9 +159,7 @@ impl Publisher {
             Availability::Free | Availability::GivenToYou => Ok(!self.is_wanted(name)),
             Availability::Contested => Err(errors::not_yours(name.as_str(), "two people at once")),
             Availability::HeldBy(holder) => {
-                let holder =
-                    read_model.username_of(&holder).map_or_else(|| "somebody else".to_owned(), ToString::to_string);
-                Err(errors::not_yours(read_model.spelled(name).as_str(), &holder))
+                Err(errors::not_yours(read_model.spelled(name).as_str(), &called(&read_model, &holder)))
             }
             Availability::ClosedUntil(_) => Err(errors::cooling_down(name.as_str())),
         }
@@ -276,13 +274,7 @@ impl Publisher {
         match holder {
             None => Err(errors::unknown_module(name.as_str())),
             Some(held) if held.tenure.holder == *own => Ok(read_model.spelled(&name)),
-            Some(held) => {
-                let holder = read_model.username_of(&held.tenure.holder);
-                Err(errors::not_yours(
-                    name.as_str(),
-                    &holder.map_or_else(|| "somebody else".to_owned(), ToString::to_string),
-                ))
-            }
+            Some(held) => Err(errors::not_yours(name.as_str(), &called(&read_model, &held.tenure.holder))),
         }
     }
 
@@ -389,4 +381,9 @@ fn bounded(what: &str, text: &str, most: usize) -> Result<Option<String>, Failur
         return Err(errors::details_invalid(format!("{what} has at most {most} characters; this has {found}.")));
     }
     Ok(Some(text.to_owned()).filter(|text| !text.is_empty()))
+}
+
+/// How a sentence calls a person: by the username, with an at sign as everywhere, or by none.
+fn called(read_model: &ReadModel, person: &Did) -> String {
+    read_model.username_of(person).map_or_else(|| "somebody else".to_owned(), |username| format!("@{username}"))
 }

@@ -1,6 +1,6 @@
 //! What each event of the node means for the page: one function from event to refresh, message or bar.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -10,12 +10,14 @@ use leptos::task::spawn_local;
 use super::AppState;
 use super::toasts::Tone;
 use crate::dom;
+use crate::model::bursts::{Bursts, NOTIFY_EVERY};
 use crate::model::notices::format_notice;
-use crate::model::people::format_person;
+use crate::model::people::{format_person, format_username};
 use crate::model::sentences::describe_loss;
 use crate::model::stored_key;
 use crate::notify;
 use crate::routes;
+use crate::text;
 use gen_registry_api::client::{Client, Subscription};
 use gen_registry_api::{ChatMessage, Event, LostName, Notice, PersonSummary, StorageOutcome};
 
@@ -47,7 +49,7 @@ fn dispatch(app_state: AppState, refresh: &Refresh, event: &Event) {
         Event::NetworkChanged => (refresh.network)(),
         Event::ModulesChanged { .. } => (refresh.modules)(),
         Event::Announcement { notice } => {
-            announce_notice(app_state, notice);
+            announce_notice(app_state, &refresh.told, notice);
             (refresh.notices)();
         }
         Event::Installing { progress } => app_state.live.install_progress.set(Some(progress.clone())),
@@ -61,7 +63,7 @@ fn dispatch(app_state: AppState, refresh: &Refresh, event: &Event) {
         Event::Message { message, muted } => {
             app_state.live.last_message.set(Some(message.clone()));
             if message.mentions_me && !muted {
-                announce_mention(app_state, message);
+                announce_mention(app_state, &refresh.told, message);
             }
             (refresh.channels)();
         }
@@ -84,6 +86,8 @@ fn dispatch(app_state: AppState, refresh: &Refresh, event: &Event) {
 
 /// Asking again, once after a burst of events.
 struct Refresh {
+    /// What the person was told of lately.
+    told: Told,
     /// Asks who this profile is.
     me: Coalesced,
     /// Invalidates people and asks for the status.
@@ -104,6 +108,7 @@ impl Refresh {
     fn new(app_state: AppState) -> Self {
         let changed = app_state.invalidation;
         Self {
+            told: Told::default(),
             me: coalesced(move || app_state.refresh_me()),
             people: coalesced(move || {
                 changed.people.bump();
@@ -146,7 +151,8 @@ fn coalesced(act: impl Fn() + Clone + 'static) -> Coalesced {
 
 /// Shows who holds a name that this profile claimed, and why.
 fn show_lost_name(app_state: AppState, lost: &LostName) {
-    let holder = lost.holder.as_ref().map_or("somebody else", |holder| holder.username());
+    let holder = lost.holder.as_ref();
+    let holder = holder.map_or_else(|| "somebody else".to_owned(), |holder| format_username(holder.username()));
     let message = format!("The name {} is held by {holder}. {}", lost.name, describe_loss(lost.reason));
     app_state.shell.toasts.push(Tone::Bad, message);
 }
@@ -162,20 +168,48 @@ fn show_quarantined(app_state: AppState, table: &str) {
     );
 }
 
+/// What the person was told of lately, by the page where it happened.
+type Told = Rc<RefCell<Bursts>>;
+
+/// Says something at once if nothing of the same page was said lately; else how much there was, later.
+fn tell(told: &Told, path: String, first: String, more: fn(u64) -> String, say: impl Fn(String, String) + 'static) {
+    if told.borrow_mut().begin(&path) {
+        say(first, path.clone());
+        sum_up_later(told.clone(), path, more, say);
+    }
+}
+
+/// Says after a while how much came meanwhile, and goes on until nothing did.
+fn sum_up_later(told: Told, path: String, more: fn(u64) -> String, say: impl Fn(String, String) + 'static) {
+    let sum_up = move || {
+        let count = told.borrow_mut().end(&path);
+        if count > 0 {
+            say(more(count), path.clone());
+            sum_up_later(told, path, more, say);
+        }
+    };
+    set_timeout(sum_up, NOTIFY_EVERY);
+}
+
 /// Announces a notice in the live region, and by a system notification when the page is hidden.
-fn announce_notice(app_state: AppState, notice: &Notice) {
-    let sentence = format_notice(notice);
-    app_state.shell.announce(sentence.clone());
-    notify_outside(sentence, routes::NOTICES.to_owned());
+fn announce_notice(app_state: AppState, told: &Told, notice: &Notice) {
+    let more = |count| text::format_count(count, "more notice", "more notices");
+    tell(told, routes::NOTICES.to_owned(), format_notice(notice), more, move |sentence, path| {
+        app_state.shell.announce(sentence.clone());
+        notify_outside(sentence, path);
+    });
 }
 
 /// Announces a mention as a toast, and by a system notification when the page is hidden.
-fn announce_mention(app_state: AppState, message: &ChatMessage) {
+fn announce_mention(app_state: AppState, told: &Told, message: &ChatMessage) {
     let PersonSummary { username, display_name, did, .. } = &message.person;
     let author = format_person(username.as_deref(), display_name.as_deref(), did);
     let sentence = format!("{author} mentioned you in {}.", message.channel);
-    notify_outside(sentence.clone(), routes::channel(&message.channel));
-    app_state.shell.toasts.push(Tone::Good, sentence);
+    let more = |count| format!("You were mentioned {}.", text::format_count(count, "more time", "more times"));
+    tell(told, routes::channel(&message.channel), sentence, more, move |sentence, path| {
+        notify_outside(sentence.clone(), path);
+        app_state.shell.toasts.push(Tone::Good, sentence);
+    });
 }
 
 /// Notifies somebody who looks elsewhere; `path` is where it happened.

@@ -4,7 +4,7 @@ use gen_registry_api::{Notice, NoticeKind};
 
 use super::people::format_author;
 
-/// One sentence without its end: “bob released crc32 1.1.0”.
+/// One sentence without its end: “@bob released crc32 1.1.0”.
 pub fn format_notice(notice: &Notice) -> String {
     let who = format_author(&notice.who);
     let (module, version) = (notice.module.as_deref().unwrap_or("?"), notice.version.as_deref().unwrap_or_default());
@@ -40,12 +40,12 @@ mod tests {
     #[test]
     fn every_kind_has_its_sentence() {
         for (kind, text) in [
-            (NoticeKind::Release, "bob released crc32 1.1.0"),
-            (NoticeKind::Yank, "bob withdrew crc32 1.1.0: żółw"),
-            (NoticeKind::Advisory, "bob advises against crc32: żółw"),
-            (NoticeKind::Compromised, "crc32 1.1.0, installed here, may not be by bob: remove it"),
-            (NoticeKind::Username, "bob took the name żółw"),
-            (NoticeKind::ModuleName, "bob took the module name crc32"),
+            (NoticeKind::Release, "@bob released crc32 1.1.0"),
+            (NoticeKind::Yank, "@bob withdrew crc32 1.1.0: żółw"),
+            (NoticeKind::Advisory, "@bob advises against crc32: żółw"),
+            (NoticeKind::Compromised, "crc32 1.1.0, installed here, may not be by @bob: remove it"),
+            (NoticeKind::Username, "@bob took the name żółw"),
+            (NoticeKind::ModuleName, "@bob took the module name crc32"),
         ] {
             assert_eq!(format_notice(&notice(kind)), text);
         }

@@ -1,5 +1,6 @@
 //! What is said of the own name on its way: wanted, held, and given up.
 
+use super::people::format_username;
 use gen_registry_api::{Me, NameStatus};
 
 /// Whether the name is not this profile's yet: it is asked for, or waits for witnesses.
@@ -18,7 +19,7 @@ pub fn describe_claim(me: &Me) -> String {
 
 /// What is said after another name was asked for.
 pub fn describe_rename(me: &Me) -> String {
-    let name = me.username.as_deref().unwrap_or_default();
+    let name = format_username(me.username.as_deref().unwrap_or_default());
     match &me.next_username {
         Some(next) => {
             format!("{next} is wanted. You are {name} until a witness of this network has seen the new one.")
@@ -57,9 +58,9 @@ mod tests {
     #[test]
     fn another_name_is_said_to_be_wanted_beside_the_present_one() {
         let before = Me { next_username: Some("rosa".to_owned()), ..named("rose", NameStatus::Confirmed) };
-        assert!(describe_rename(&before).starts_with("rosa is wanted. You are rose until"));
+        assert!(describe_rename(&before).starts_with("rosa is wanted. You are @rose until"));
         let now = named("rosa", NameStatus::Confirmed);
-        assert!(describe_rename(&now).starts_with("You are rosa now."));
+        assert!(describe_rename(&now).starts_with("You are @rosa now."));
         assert!(describe_confirmed(&before, &now).is_some_and(|said| said.starts_with("rosa is yours.")));
     }
 }

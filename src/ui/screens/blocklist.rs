@@ -6,6 +6,7 @@ use crate::action::ActionState;
 use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
 use crate::components::notice::FailureNotice;
+use crate::model::people::format_holder;
 use crate::model::subject::SubjectRef;
 use crate::query::use_query;
 use crate::reactive::{keyed_list, query_view, select, slice_view};
@@ -103,7 +104,7 @@ fn Row(row: Memo<BlockListRow>) -> impl IntoView {
     let href = parsed.as_ref().and_then(routes::subject);
     // Of somebody who is not known here yet, the name comes later.
     let name = Memo::new(move |_| match &parsed {
-        Some(SubjectRef::Person(did)) => row.with(|row| row.username.clone()).unwrap_or_else(|| text::shorten_did(did)),
+        Some(SubjectRef::Person(did)) => row.with(|row| format_holder(row.username.as_deref(), did)),
         Some(SubjectRef::Module(name)) => name.clone(),
         Some(SubjectRef::Peer(id) | SubjectRef::Tag(id)) => text::shorten_node(id),
         None => text::shorten_node(""),

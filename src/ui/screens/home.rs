@@ -7,6 +7,7 @@ use leptos_router::hooks::use_navigate;
 use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
 use crate::model::own_name::is_wanted;
+use crate::model::people::format_username;
 use crate::query::use_query;
 use crate::reactive::{query_view, select};
 use crate::routes::{self, WelcomeStep};
@@ -35,7 +36,7 @@ pub fn Home() -> impl IntoView {
             .live
             .me
             .with(|me| me.as_ref().and_then(|me| me.username.clone()))
-            .map_or_else(|| "A name that is yours".to_owned(), |name| format!("Hello, {name}"))
+            .map_or_else(|| "A name that is yours".to_owned(), |name| format!("Hello, {}", format_username(&name)))
     });
     view! {
         <div class="page home">
@@ -101,7 +102,7 @@ fn Mine(me: Me) -> impl IntoView {
         <div class="card mine">
             <Avatar public_key=me.public_key.unwrap_or_default() cid=me.profile.avatar />
             <div class="mine-text">
-                <p class="mine-name">{username}</p>
+                <p class="mine-name">{format_username(&username)}</p>
                 {me.profile.display_name.map(|name| view! { <p class="muted">{name}</p> })}
             </div>
             <div class="actions">

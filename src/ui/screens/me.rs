@@ -7,6 +7,7 @@ use leptos::prelude::*;
 
 use crate::app_state::app_state;
 use crate::components::forked::ForkedNotice;
+use crate::model::people::format_username;
 use crate::routes::{self, SettingsSection, WelcomeStep};
 use crate::screens::person::Identity;
 use crate::widgets::history::History;
@@ -105,7 +106,7 @@ fn Profile() -> impl IntoView {
 /// The card that others see.
 fn render_preview(me: Me) -> impl IntoView {
     let name = match me.username {
-        Some(username) => view! { <p class="profile-name">{username}</p> }.into_any(),
+        Some(username) => view! { <p class="profile-name">{format_username(&username)}</p> }.into_any(),
         None => view! { <p class="muted">"No name at the moment"</p> }.into_any(),
     };
     view! {

@@ -8,14 +8,15 @@ use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
 use crate::components::notice::FailureNotice;
 use crate::model::notices::format_notice;
+use crate::model::people::format_holder;
 use crate::model::subject::SubjectRef;
 use crate::notify;
 use crate::query::use_query;
 use crate::reactive::{keyed_list, query_view, select, slice_view};
+use crate::routes;
 use crate::widgets::moment::Moment;
 use crate::widgets::page_head::PageHead;
 use crate::widgets::subject::FollowButton;
-use crate::{routes, text};
 use gen_registry_api::{FollowRow, Notice, NoticeKind, NoticeList};
 
 /// The page. Leaving it marks all notices as read.
@@ -139,7 +140,7 @@ fn render_follow(row: Memo<FollowRow>) -> impl IntoView {
         Some(SubjectRef::Module(name)) => name.clone(),
         Some(SubjectRef::Tag(tag)) => format!("#{tag}"),
         Some(SubjectRef::Person(id) | SubjectRef::Peer(id)) => {
-            row.with(|row| row.username.clone()).unwrap_or_else(|| text::shorten_did(id))
+            row.with(|row| format_holder(row.username.as_deref(), id))
         }
         None => String::new(),
     };

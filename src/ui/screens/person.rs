@@ -8,6 +8,7 @@ use leptos_router::hooks::use_params_map;
 
 use crate::app_state::app_state;
 use crate::components::notice::{Notice, NoticeTone};
+use crate::model::people::format_username;
 use crate::model::sentences::{describe_hold, describe_loss};
 use crate::model::subject::SubjectRef;
 use crate::query::use_query;
@@ -58,9 +59,12 @@ pub fn PersonByName() -> impl IntoView {
     );
     let title = Signal::derive(move || {
         let holder_name = found.with(|found| match found {
-            Some(Ok(found)) => {
-                found.report.holder.as_ref().or(found.report.redirect.as_ref()).map(|entry| entry.username().to_owned())
-            }
+            Some(Ok(found)) => found
+                .report
+                .holder
+                .as_ref()
+                .or(found.report.redirect.as_ref())
+                .map(|entry| format_username(entry.username())),
             _ => None,
         });
         holder_name.unwrap_or_else(|| name.get())
@@ -96,7 +100,7 @@ pub fn PersonByDid() -> impl IntoView {
     );
     let title = Signal::derive(move || {
         let name = found.with(|found| match found {
-            Some(Ok(Some(person))) => person.entry.as_ref().map(|entry| entry.username().to_owned()),
+            Some(Ok(Some(person))) => person.entry.as_ref().map(|entry| format_username(entry.username())),
             _ => None,
         });
         name.unwrap_or_else(|| text::shorten_did(&did.get()))
@@ -169,7 +173,7 @@ fn render_redirect(report: &NameReport, entry: UsernameEntry) -> impl IntoView +
                 <p>
                     <strong>{old}</strong>
                     " was given up. Its owner now goes by "
-                    <a href=routes::person(entry.username())>{entry.username().to_owned()}</a>
+                    <a href=routes::person(entry.username())>{format_username(entry.username())}</a>
                     "."
                 </p>
                 {free_at.map(|at| view! { <p>"The old name is free for everyone " <Moment at /> "."</p> })}
@@ -188,7 +192,7 @@ fn render_other_name(report: &NameReport, holder: &UsernameEntry) -> Option<impl
                 <p>
                     <strong>{spelled}</strong>
                     " is another name of this person, who goes by "
-                    <a href=routes::person(&goes_by)>{goes_by.clone()}</a>
+                    <a href=routes::person(&goes_by)>{format_username(&goes_by)}</a>
                     "."
                 </p>
             </Notice>
@@ -206,7 +210,7 @@ fn render_contest(report: &NameReport, holder: &UsernameEntry) -> Option<impl In
         <section class="card contest" aria-labelledby="contest-title">
             <h2 id="contest-title">"Others claim this name too"</h2>
             <p>
-                <strong>{holder.username().to_owned()}</strong>
+                <strong>{format_username(holder.username())}</strong>
                 " holds it, claimed "
                 <Moment at=holder.registered_at />
                 ". "
@@ -240,8 +244,10 @@ fn render_claims(report: &NameReport) -> impl IntoView + use<> {
         let LosingClaim { did, username, claimed_at, reason } = claim;
         view! {
             <li>
-                <a href=routes::identity(&did)>{username}</a>
+                <a href=routes::identity(&did)>{text::shorten_did(&did)}</a>
                 " claimed "
+                {username}
+                " "
                 <Moment at=claimed_at />
                 ". "
                 {describe_loss(reason)}

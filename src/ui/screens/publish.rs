@@ -10,6 +10,7 @@ use crate::components::field::{TextArea, TextField};
 use crate::components::icon::{Icon, icon};
 use crate::components::notice::{FailureNotice, Notice, NoticeTone};
 use crate::model::form_text::{parse_requirements, suggest_module_name};
+use crate::model::people::format_username;
 use crate::query::use_query;
 use crate::widgets::description_fields::{DescriptionFields, DescriptionForm};
 use crate::widgets::page_head::PageHead;
@@ -289,7 +290,7 @@ fn Verdict(check: ModuleNameCheck) -> impl IntoView {
         },
         NameVerdict::CoolingDown { .. } => format!("{name} was given up not long ago and is still closed."),
         NameVerdict::Contested => format!("{name} has two confirmed holders, so nobody can publish under it."),
-        NameVerdict::Taken { by } => format!("{name} belongs to {}.", by.username()),
+        NameVerdict::Taken { by } => format!("{name} belongs to {}.", format_username(by.username())),
         NameVerdict::Invalid { message, .. } => message,
     }
 }

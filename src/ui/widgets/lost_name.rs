@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use crate::app_state::app_state;
 use crate::components::notice::{Notice, NoticeTone};
+use crate::model::people::format_username;
 use crate::model::sentences::describe_loss;
 use crate::routes::{self, WelcomeStep};
 
@@ -22,7 +23,7 @@ pub fn LostNameBanner() -> impl IntoView {
                         .holder
                         .map(|holder| {
                             view! {
-                                " It is held by " <a href=routes::person(holder.username())>{holder.username().to_owned()}</a> "."
+                                " It is held by " <a href=routes::person(holder.username())>{format_username(holder.username())}</a> "."
                             }
                         });
                     view! {

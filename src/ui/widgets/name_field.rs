@@ -10,6 +10,7 @@ use crate::app_state::app_state;
 use crate::components::icon::{Icon, icon};
 use crate::latest_request::LatestRequest;
 use crate::model::name_check::CheckState;
+use crate::model::people::{format_person, format_username};
 use crate::routes;
 use crate::text;
 use crate::time;
@@ -117,7 +118,7 @@ fn render_verdict(check: &NameCheck) -> AnyView {
             view! {
                 "Taken" {alike.then_some(": names that look alike count as one, and this one is ")} {(!alike).then_some(" by ")}
                 <a href=href>
-                    {if alike { who } else { by.person.display_name.clone().unwrap_or_else(|| "somebody else".to_owned()) }}
+                    {if alike { format_username(&who) } else { format_person(None, by.person.display_name.as_deref(), &by.person.did) }}
                 </a> {format!(" (among {basis}).")}
             }
             .into_any()

@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use crate::model::people::format_username;
 use crate::reactive::{keyed_list, slice_view};
 use crate::routes;
 use crate::widgets::avatar::Avatar;
@@ -25,7 +26,7 @@ pub fn PersonRow(entry: UsernameEntry) -> impl IntoView {
             <a class="person-link" href=href>
                 <Avatar public_key cid=avatar />
                 <span class="person-names">
-                    <span class="person-username">{username}</span>
+                    <span class="person-username">{username.as_deref().map(format_username)}</span>
                     {display_name.map(|name| view! { <span class="person-display">{name}</span> })}
                 </span>
                 <span class="person-facts">

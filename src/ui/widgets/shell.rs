@@ -11,6 +11,7 @@ use crate::components::search_box::SearchBox;
 use crate::dom;
 use crate::keys;
 use crate::model::own_name::is_wanted;
+use crate::model::people::format_username;
 use crate::preferences::preferences;
 use crate::pwa::pwa;
 use crate::routes;
@@ -172,7 +173,7 @@ fn MeChip() -> impl IntoView {
                     <a class="me-chip" href=routes::ME title=title>
                         <Avatar public_key cid=avatar />
                         <span class="me-chip-name" data-testid="me-chip">
-                            {username}
+                            {format_username(&username)}
                         </span>
                         {wanted.then(|| view! { <span class="me-chip-mark">{icon(Icon::Clock)}</span> })}
                     </a>

@@ -9,9 +9,9 @@ use crate::components::modal::Modal;
 use crate::components::notice::FailureNotice;
 use crate::components::qr::QrCode;
 use crate::model::devices::format_capabilities;
+use crate::model::people::format_holder;
 use crate::reactive::select;
 use crate::routes::{self, SettingsSection, WelcomeStep};
-use crate::text;
 use crate::widgets::did::CopyButton;
 use gen_registry_api::{DeviceGrant, DeviceList};
 
@@ -149,7 +149,7 @@ fn Confirm(found: DeviceGrant, grant: String, leave: Callback<()>, refresh: Call
             app_state.shell.toasts.push_good("This device acts for you now.");
         });
     };
-    let who = found.username.clone().unwrap_or_else(|| text::shorten_did(&found.did));
+    let who = format_holder(found.username.as_deref(), &found.did);
     view! {
         <form class="stack" on:submit=send>
             <p>

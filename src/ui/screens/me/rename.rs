@@ -10,6 +10,7 @@ use crate::components::field::{Submit, TextField};
 use crate::components::modal::Modal;
 use crate::components::notice::{FailureNotice, Notice, NoticeTone};
 use crate::model::own_name::{describe_claim, describe_rename, is_wanted};
+use crate::model::people::format_username;
 use crate::time;
 use crate::widgets::claim_form::ClaimForm;
 use crate::widgets::name_field::{NameChoice, NameField};
@@ -82,7 +83,7 @@ fn Rename(me: Memo<Me>) -> impl IntoView {
             } else {
                 view! {
                     <p>
-                        "You are " <strong>{current()}</strong>
+                        "You are " <strong>{format_username(&current())}</strong>
                         ". A new name comes beside it: you go by the new one, and the old one stays yours until you give it up."
                     </p>
                 }

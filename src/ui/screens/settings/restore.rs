@@ -7,6 +7,7 @@ use crate::action::ActionState;
 use crate::app_state::app_state;
 use crate::components::field::{PassphraseField, Submit, TextArea};
 use crate::components::notice::{FailureNotice, Notice, NoticeTone};
+use crate::model::people::format_username;
 use crate::{dom, text, time};
 use gen_registry_api::failure::{Failure, FailureCode};
 
@@ -123,7 +124,7 @@ fn FromWords() -> impl IntoView {
         attempt.start(restored, move |me| {
             phrase.try_set(String::new());
             let message = match &me.username {
-                Some(name) => format!("Welcome back, {name}."),
+                Some(name) => format!("Welcome back, {}.", format_username(name)),
                 None => {
                     "Your key is here. Your name follows once your registry arrives, from a backup file or from a peer."
                         .to_owned()
