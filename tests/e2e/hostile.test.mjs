@@ -16,7 +16,7 @@ const BANNED = [
   ["oversized", /larger than the protocol allows/],
   ["forged", /without its owner's valid signature/],
   ["too-many-messages", /too many messages/],
-  ["gossip-flood", /not signed by whom it speaks for/],
+  ["gossip-flood", /larger than the protocol allows/],
 ];
 /** Longer than a message may take to go out. */
 const UNREAD_PATIENCE = 2 * PATIENCE;
