@@ -145,6 +145,11 @@ impl Registry {
         self.refused = people.into_iter().collect();
     }
 
+    /// Takes changes of an identity again.
+    pub fn accept_document_of(&mut self, did: &Did) {
+        self.refused.remove(did);
+    }
+
     /// Whose changes are not taken.
     pub fn refused(&self) -> &BTreeSet<Did> {
         &self.refused

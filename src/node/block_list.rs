@@ -101,9 +101,11 @@ impl BlockLists {
         lists
     }
 
-    /// Has the registry refuse the documents of blocked people, and of nobody else.
+    /// Has the registry refuse the documents of blocked people, and of nobody else; never the own one, which may have been
+    /// on the list before this profile was restored as that person.
     fn refuse_blocked(&self) {
-        let blocked = self.decisions.blocked_people();
+        let own = self.keys.identity();
+        let blocked = self.decisions.blocked_people().into_iter().filter(|person| Some(*person) != own);
         self.registry.read_model_mut().registry_mut().refuse_documents_of(blocked);
     }
 

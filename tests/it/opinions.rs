@@ -189,3 +189,18 @@ fn what_blocked_people_write_is_not_stored_and_their_names_are() {
     assert_eq!(stored(&reader), [3, 1, 1]);
     assert_eq!(stored(&reader.restart()), [3, 1, 1]);
 }
+
+/// Somebody restores, from words, an identity that this device blocked before.
+#[test]
+fn own_document_is_never_refused() {
+    let (alice, device) = (TestProfile::new(1), TestProfile::new(2));
+    let did = alice.claim("alice_smith").did.unwrap();
+    let Ok(Answer::RecoveryPhrase(phrase)) = alice.ask(Command::RecoveryPhrase) else { panic!("no words") };
+    let command = BlockListCommand::Decide { subject: format!("person:{did}"), verdict: Decision::Block, note: None };
+    device.ask(Command::BlockList { command }).unwrap();
+    device.me(Command::RestoreFromPhrase { phrase, unheard: true });
+    let bio = |bio: &str| ProfileChanges { bio: Some(bio.to_owned()), ..ProfileChanges::default() };
+    let written = device.me(Command::UpdateProfile { changes: bio("It is me") });
+    assert_eq!(written.profile.bio.as_deref(), Some("It is me"));
+    assert_eq!(device.restart().me(Command::WhoAmI).profile.bio.as_deref(), Some("It is me"));
+}

@@ -11,6 +11,9 @@
 //!   idle for 10 s     fed; if 32 documents or more are new, the index merges its segments and is stored in pieces
 //!   worker lost       `reset`: scans answer until the next search has loaded it again
 //! ```
+//!
+//! A module's stars and installs are added up when it is fed. Whose opinions begin to count by nothing but time moves it
+//! in the order of results at its next change or at the next start; what a result shows is of now.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;

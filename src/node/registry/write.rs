@@ -330,6 +330,8 @@ impl Registry {
     fn admit_own(&self, did: Did, signed: Signed, record: Option<PersonRecord>) -> Changed {
         let mut read_model = self.read_model.borrow_mut();
         let registry = read_model.registry_mut();
+        // The person may have blocked, on this device, who they are now.
+        registry.accept_document_of(&did);
         let mut changed = Changed { people: BTreeSet::from([did]), ..Changed::default() };
         let facts = signed.facts.iter().map(|entry| (entry, 0));
         for (entry, operations) in facts.chain(signed.changes.iter().map(|(entry, operations)| (entry, *operations))) {
