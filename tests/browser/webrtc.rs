@@ -239,12 +239,14 @@ async fn slow_reader_holds_a_bounded_amount_and_its_writer_waits() {
 #[wasm_bindgen_test]
 async fn too_much_unread_on_all_streams_together_ends_the_connection() {
     let (mut alice, mut bob) = connected().await;
-    let (piece, mut streams) = (vec![1; INBOUND_MAX_BYTES / 2], Vec::new());
+    // The writers stay: a stream whose writer is gone holds nothing.
+    let (piece, mut writers, mut streams) = (vec![1; INBOUND_MAX_BYTES / 2], Vec::new(), Vec::new());
     let refused = loop {
         let (mut from, to) = pair_of_streams(&mut alice, &mut bob).await;
         streams.push(to);
         // The last one may be lost on the way, with the connection.
         let written = from.write_all(&piece).await;
+        writers.push(from);
         if streams.len() * piece.len() > UNREAD_OF_CONNECTION_MAX_BYTES {
             break poll_fn(|cx| bob.poll_unpin(cx).map_ok(drop)).await;
         }
