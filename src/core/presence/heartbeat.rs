@@ -21,7 +21,7 @@ pub const CHANNELS_MAX: usize = 32;
 /// opening is named by its digest, for those who have it: it is part of what a replica keeps of an identity.
 pub const ATTENDANCE_MAX_BYTES: usize = 1_400;
 /// The most bytes of one encoded heartbeat: everybody remembers up to 10,000 of them and passes on 20 a second. It has
-/// room for the attendance and some thirty channels with names of usual length; see [`Heartbeat::name_channels`].
+/// room for the attendance and some thirty channels with names of usual length; see `name_channels`.
 pub const HEARTBEAT_MAX_BYTES: usize = 2 * 1024;
 /// What signing adds to a statement: the signer, a length, the signature.
 const SIGNING_BYTES: usize = 32 + 4 + 64;
