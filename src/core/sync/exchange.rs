@@ -246,6 +246,11 @@ impl Exchange {
         self.last_fault.unwrap_or(Rejection::OutOfOrder)
     }
 
+    /// Returns how many pages the peer was asked for and has not sent.
+    pub fn pages_due(&self) -> usize {
+        self.asked.len() - self.admitting
+    }
+
     /// Returns whether the peer caused so much work that nothing more is to be read of it for now.
     pub fn is_resting(&mut self, now: Timestamp) -> bool {
         self.budget.is_resting(now)

@@ -11,7 +11,7 @@
 //! So an edit is at every connected peer after one and a half round trips, and at theirs after as much again. Nothing is
 //! lost if it is not: a round compares everything from time to time.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
@@ -72,6 +72,9 @@ struct Arrival {
     verified: Option<Verified>,
 }
 
+/// How many pages may be checked before their turn: those that the peer was asked for, less those that wait.
+type PagesDue = Cell<usize>;
+
 /// Which signatures of a page are right, or `None` if nobody could check them.
 type Verified = LocalBoxFuture<'static, Option<Vec<bool>>>;
 
@@ -95,6 +98,7 @@ struct Host {
     last_message: Timestamp,
     /// The outcome of the check of the page that is fed.
     verified: Option<Verified>,
+    pages_due: Rc<PagesDue>,
     /// The queue to the peer, also to see why a link has ended.
     outgoing: Outgoing,
     _guard: LinkGuard,
@@ -150,12 +154,14 @@ pub(super) async fn serve(
         ticks_until_asking: WANT_EVERY_TICKS,
         last_message,
         verified: None,
+        pages_due: Rc::default(),
         outgoing,
         _guard: guard,
     };
+    let pages_due = host.pages_due.clone();
     let ended = {
         let (ahead, arrivals) = mpsc::channel(ARRIVALS_AHEAD_MAX);
-        let receiving = receive(&node, incoming, ahead);
+        let receiving = receive(&node, incoming, ahead, &pages_due);
         let running = host.run(arrivals, woken);
         pin_mut!(receiving, running);
         match select(receiving, running).await {
@@ -186,14 +192,20 @@ pub(super) async fn serve(
 ///   this thread      ── admit page 1 ──►── admit page 2 ──►
 ///   a worker         ── check page 2 ──►── check page 3 ──►
 /// ```
+///
+/// A page that nobody asked for is checked by nobody: the worker is shared by all sessions.
 async fn receive(
     node: &Node,
     mut incoming: mpsc::Receiver<Result<Vec<u8>, LinkFault>>,
     mut ahead: mpsc::Sender<Arrival>,
+    pages_due: &PagesDue,
 ) {
     while let Some(message) = incoming.next().await {
-        let is_page = |bytes: &&Vec<u8>| bytes.len() >= CHECKED_APART_MIN_BYTES && Message::is_page(bytes);
-        let verified = message.as_ref().ok().filter(is_page).and_then(|page| node.begin_to_verify(page));
+        let page = message.as_ref().ok().filter(|bytes| Message::is_page(bytes) && pages_due.get() > 0);
+        let verified = page.and_then(|page| {
+            pages_due.set(pages_due.get() - 1);
+            (page.len() >= CHECKED_APART_MIN_BYTES).then(|| node.begin_to_verify(page)).flatten()
+        });
         if ahead.send(Arrival { message, verified }).await.is_err() {
             return;
         }
@@ -332,7 +344,10 @@ impl Host {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
             let now = self.node.context.now();
+            let due = self.exchange.pages_due();
             let outputs = self.exchange.handle(input, &self.node.known(), now);
+            // Asked for since then; those that arrived before their turn were subtracted when they did.
+            self.pages_due.set(self.pages_due.get() + self.exchange.pages_due().saturating_sub(due));
             for output in outputs {
                 match output {
                     Output::Send(message) => {

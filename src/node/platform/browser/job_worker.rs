@@ -17,8 +17,9 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use futures::channel::oneshot;
-use futures::future::LocalBoxFuture;
+use futures::future::{Either, LocalBoxFuture, select};
 use gloo::timers::callback::Timeout;
+use gloo::timers::future::TimeoutFuture;
 use js_sys::Uint8Array;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
@@ -31,6 +32,9 @@ use gen_registry_core::jobs::{Job, JobOutput, PROTOCOL, perform as perform_here}
 /// What `public/worker.js` is to load. Trunk gives a worker's files no hash.
 const PROGRAM: &str = "js=/gen-registry-work.js&wasm=/gen-registry-work_bg.wasm";
 
+/// How long a page waits for the worker that checks signatures to start. Its files come from the server, which may hang; the
+/// page's signatures are checked without it then.
+const START_PATIENCE_MILLIS: u32 = 2_000;
 /// How long the worker that checks signatures stays without work.
 const IDLE_MILLIS: u32 = 10_000;
 
@@ -47,7 +51,16 @@ pub(super) fn verify(topic: Topic, page: &[u8]) -> Option<LocalBoxFuture<'static
     let answer = verifier.ask(&Job::Verify { topic, page: page.to_vec().into() });
     put_off_the_end();
     Some(Box::pin(async move {
-        match answer.await {
+        let answer = match select(answer, TimeoutFuture::new(START_PATIENCE_MILLIS)).await {
+            Either::Left((answer, _)) => answer,
+            Either::Right((_, answer)) => {
+                if !verifier.is_ready() {
+                    verifier.give_up();
+                }
+                answer.await
+            }
+        };
+        match answer {
             Ok(Some(JobOutput::Verified(verified))) => Some(verified),
             Ok(_) | Err(_) => None,
         }

@@ -71,6 +71,11 @@ impl<A: DeserializeOwned + 'static> SharedWorker<A> {
         self.waiting.borrow().len()
     }
 
+    /// Returns whether the worker has started.
+    pub(super) fn is_ready(&self) -> bool {
+        self.ready.get()
+    }
+
     /// Ends the worker; pending requests are cancelled, and the next one starts another. It was no failure.
     pub(super) fn end(&self) {
         self.terminate();
@@ -136,8 +141,8 @@ impl<A: DeserializeOwned + 'static> SharedWorker<A> {
         self.worker.borrow().as_ref()?.post_message(&Uint8Array::from(bytes)).ok()
     }
 
-    /// Ends a worker that failed; pending requests fail when their channels end.
-    fn give_up(&self) {
+    /// Ends a worker that failed, or does not start; pending requests are cancelled.
+    pub(super) fn give_up(&self) {
         tracing::warn!(program = self.program, "a worker is lost");
         self.terminate();
     }
