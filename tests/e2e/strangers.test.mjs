@@ -1,7 +1,7 @@
 // A person who wants no strangers on this device: they go, from the store too, and who is followed stays.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Server, apiValue, crowd, eventually, startUser, storedKeys } from "./harness.mjs";
+import { Browser, GONE, Server, apiValue, crowd, eventually, startUser, storedKeys } from "./harness.mjs";
 
 const PEOPLE = 300;
 
@@ -57,4 +57,21 @@ test("strangers go where the person wants none, and come back with the first pee
     assert.deepEqual((await apiValue(one, "getNetwork")).rejections, [], "nobody broke a rule");
   }
   browser.assertQuiet();
+});
+
+test("people arrive although the worker that checks their signatures never starts", async (t) => {
+  const server = await Server.start(t, { p2p: true, more: ["--no-witness"] });
+  const { page } = await startUser(t, server, { username: "alice" });
+  await crowd(page, PEOPLE);
+  await page.reload();
+  const total = (of) => of.evaluate(async () => (await globalThis.genRegistry.listAllUsernames({ limit: 1 })).total);
+  await eventually("everybody is here", async () => (await total(page)) === PEOPLE + 1);
+  const other = await Browser.start(t);
+  other.allow(...GONE);
+  let asked = 0;
+  // As a server that hangs: the request stays open, and nothing is answered.
+  await other.context.route("**/worker.js", () => (asked += 1));
+  const newcomer = await other.open(server.origin);
+  await eventually("another device has everybody", async () => (await total(newcomer)) === PEOPLE + 1);
+  assert.ok(asked > 0, "a worker was to be started");
 });
