@@ -16,6 +16,7 @@
 //! 3. The log ends before place 3 for everybody. The claim of place 4 stays confirmed, on a replica that had the whole log
 //! as on one that receives the claim, its opening and its receipts a year later and nothing else.
 
+mod admission;
 mod detail;
 mod documents;
 mod eviction;
@@ -28,12 +29,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::digest::Digest;
 use crate::identity::Topic;
 use crate::keys::{Did, Inception, PublicKey};
-use crate::log::body::{Verify, Withdrawal};
+use crate::log::body::Withdrawal;
 use crate::log::{
     Admitted, Chain, ChainRejection, End, Entry, EntryId, ForkProof, LogId, Opening, OpeningError, SignedHeader,
 };
 use crate::network::{FollowError, NetworkHistory, SignedSetChange};
-use crate::outcome::{CHAIN_MAX, Counts, Fact, Facts, NameKey, NameOutcome, NoEffect, VersionOutcome};
+use crate::outcome::{CHAIN_MAX, Counts, Fact, Facts, NameKey, NameOutcome, VersionOutcome};
 use crate::receipt::{Confirmations, ProvenPath, Receipt};
 use crate::retention::Retention;
 use crate::standing::{Device, DeviceState, Effects, Standing, Statements};
@@ -70,8 +71,6 @@ pub struct Registry {
     refused: BTreeSet<Did>,
     /// Whether what is admitted was verified, stored and remembered before.
     is_restoring: bool,
-    /// Whether the signatures of the entry that is being admitted were checked beforehand.
-    is_verified: bool,
 }
 
 /// Why an entry is refused. Each follows from the entry, its log and its opening alone.
@@ -117,7 +116,6 @@ impl Registry {
             retention: Retention::default(),
             refused: BTreeSet::new(),
             is_restoring: false,
-            is_verified: false,
         }
     }
 
@@ -256,154 +254,6 @@ impl Registry {
     /// The proofs that a device signed twice for one place, lowest place of each log.
     pub fn forks(&self) -> impl Iterator<Item = &ForkProof> {
         self.forks.values()
-    }
-
-    /// Takes an entry. `operations` is the number of operations that a change announces, else 0.
-    pub fn admit(&mut self, entry: &Entry, operations: u64) -> Result<Received, EntryRejection> {
-        let (log, seq) = (entry.header().log, entry.header().seq);
-        let is_new_opening = log.are_facts() && seq == 0 && self.add_opening(entry)?;
-        let Some(opening) = self.openings.get(&log.opening) else { return Ok(Received::Waiting) };
-        if opening.device() != log.device {
-            return Err(OpeningError::OtherDevice.into());
-        }
-        let did = opening.did();
-        if !log.are_facts() && !self.is_restoring && self.refused.contains(&did) {
-            return Ok(Received::NotKept);
-        }
-        self.touch(did);
-        let received = match self.chain_of(log, &did).admit(entry.signed_header(), operations)? {
-            Admitted::Extended | Admitted::OnPath { .. } => Received::Kept,
-            Admitted::Known => Received::Known,
-            Admitted::Waiting => Received::Waiting,
-            Admitted::Beyond => Received::NotKept,
-            Admitted::Forked { other, .. } => {
-                let other = self.headers.get(&other).copied();
-                if let Some(proof) = other.and_then(|other| ForkProof::new(other, *entry.signed_header())) {
-                    self.note_fork(proof);
-                }
-                Received::Forked
-            }
-        };
-        if matches!(received, Received::Kept | Received::Known) {
-            self.headers.insert(entry.id(), *entry.signed_header());
-            self.read(entry);
-            return Ok(received);
-        }
-        if self.facts.get(&entry.id()).is_some_and(|fact| self.is_kept(fact)) {
-            return Ok(Received::Known);
-        }
-        let counts_alone = self.confirmations.is_confirmed(&self.history, &entry.id());
-        if counts_alone || self.changes_keys(entry) {
-            self.headers.insert(entry.id(), *entry.signed_header());
-            self.read(entry);
-            return Ok(Received::Kept);
-        }
-        Ok(if is_new_opening { Received::Kept } else { received })
-    }
-
-    /// The same for an entry whose own signature, and those in its body, were checked beforehand.
-    pub(crate) fn admit_verified(&mut self, entry: &Entry, operations: u64) -> Result<Received, EntryRejection> {
-        self.is_verified = true;
-        let received = self.admit(entry, operations);
-        self.is_verified = false;
-        received
-    }
-
-    /// The log of an identity, begun and ended as its statements say.
-    fn chain_of(&mut self, log: LogId, did: &Did) -> &mut Chain {
-        let is_new = !self.chains.contains_key(&log);
-        self.chains.entry(log).or_insert_with(|| Chain::new(log));
-        if is_new {
-            self.end_logs(did);
-        }
-        self.chains.get_mut(&log).expect("it was put there")
-    }
-
-    /// Takes an entry with what makes it count by itself: its opening and its receipts or path.
-    pub fn admit_alone(
-        &mut self,
-        opening: &Entry,
-        entry: &Entry,
-        receipts: Vec<Receipt>,
-        paths: Vec<ProvenPath>,
-    ) -> Result<Received, EntryRejection> {
-        for receipt in receipts {
-            self.add_receipt(receipt);
-        }
-        for path in paths {
-            self.add_path(entry.id(), path);
-        }
-        self.admit(opening, 0)?;
-        self.admit(entry, 0)
-    }
-
-    /// Takes entry 0 of a facts log: who it is of and what it may. It is proven by itself and kept for good. Returns whether
-    /// it was new.
-    fn add_opening(&mut self, entry: &Entry) -> Result<bool, EntryRejection> {
-        let (topic, log) = (self.topic(), entry.header().log);
-        if self.openings.contains_key(&log.opening) {
-            return Ok(false);
-        }
-        let opening = match self.is_restoring || self.is_verified {
-            true => Opening::decode_unverified(&topic, entry.body())?,
-            false => Opening::decode_for(&topic, &log.device, entry.body())?,
-        };
-        let did = opening.did();
-        let statements = self.statements.entry(did).or_insert_with(|| Statements::new(&topic, *opening.inception()));
-        add_statements(statements, &opening);
-        self.authorities.entry(did).or_default().insert(log.opening);
-        self.openings.insert(log.opening, opening);
-        self.touch(did);
-        self.opening_entries.insert(log.opening, entry.id());
-        self.end_logs(&did);
-        Ok(true)
-    }
-
-    /// Whether an entry says a statement about keys and devices. Those are signed by the identity key, so it does not matter
-    /// in which log and at which place they are said.
-    fn changes_keys(&self, entry: &Entry) -> bool {
-        let Some(Ok(fact)) = self.effect(entry) else { return false };
-        self.is_of_identity(&fact)
-    }
-
-    /// Whether a statement about keys is by a key of its identity, so that it counts wherever it was said.
-    pub fn is_of_identity(&self, fact: &Fact) -> bool {
-        let crate::log::Body::Statement(signed, _) = &fact.body else { return false };
-        Self::is_about_keys(fact) && self.statements.get(&fact.did).is_some_and(|statements| statements.accept(signed))
-    }
-
-    /// Whether a fact says something of keys and devices.
-    pub fn is_about_keys(fact: &Fact) -> bool {
-        use Statement::{DeviceAdd, DeviceRevoke, NewWords, Rotate};
-        matches!(fact.statement(), Some(DeviceAdd(_) | DeviceRevoke(_) | NewWords(_) | Rotate(_)))
-    }
-
-    /// Reads what a kept entry says. Without effect it says nothing, and stays.
-    fn read(&mut self, entry: &Entry) {
-        let Some(Ok(fact)) = self.effect(entry) else { return };
-        let (did, name, is_about_keys) = (fact.did, name_of(&fact), Self::is_about_keys(&fact));
-        if let crate::log::Body::Statement(signed, devices) = &fact.body {
-            let statements = self.statements.get_mut(&fact.did).expect("its opening was added");
-            statements.add(signed, devices, Some(fact.id));
-        }
-        let id = fact.id;
-        self.facts.add(fact);
-        self.touch_successors(&id);
-        name.into_iter().for_each(|name| self.notice_holder(name));
-        if is_about_keys {
-            self.end_logs(&did);
-        }
-    }
-
-    /// Why an entry has no effect, or the fact that it is.
-    pub fn effect(&self, entry: &Entry) -> Option<Result<Fact, NoEffect>> {
-        let log = &entry.header().log;
-        let opening = self.opening(log)?;
-        // The entry that an opening came in was verified when it was added.
-        let was_verified =
-            self.is_restoring || self.is_verified || self.opening_entry(&log.opening) == Some(entry.id());
-        let verify = if was_verified { Verify::Before } else { Verify::Now };
-        Some(Fact::read(&self.topic(), entry, opening, verify))
     }
 
     /// Adds a verified receipt. Returns whether it was new.

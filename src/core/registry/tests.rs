@@ -6,6 +6,7 @@ use super::*;
 use crate::actors::{BEGIN, Device, Person, module, network, username};
 use crate::keys::SecretKey;
 use crate::log::Capabilities;
+use crate::outcome::NoEffect;
 use crate::statement::{CutLog, DeviceList};
 
 fn registry() -> (Registry, SecretKey) {
