@@ -76,7 +76,7 @@ pub struct ReputationReason {
 #[cfg_attr(feature = "typings", derive(ts_rs::TS))]
 #[serde(rename_all = "camelCase")]
 pub enum ReputationKind {
-    /// News of people one follows, trusts or looked at, or whose modules are installed: of each once a day.
+    /// New changes of people who are followed, trusted, viewed or the authors of installed modules; each counts once a day.
     Brought,
     /// Blocks that were asked for.
     Served,

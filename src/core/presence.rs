@@ -27,10 +27,10 @@
 //! heartbeat can bring it back. Nothing else is durable.
 //!
 //! # Who gets it
-//! One gossip topic of the whole network carries every heartbeat, and whoever meets a peer asks it for its roster: a
-//! person's followers and the members of a channel that no one has joined yet are not known to the one who is online, so a
+//! One gossip topic of the whole network carries every heartbeat, and a node requests the roster of each peer that it
+//! connects to: a person's followers and the members of a channel that no one has joined yet are not known to the one who is online, so a
 //! topic for each of them would first have to say who they are. A heartbeat is at most [`HEARTBEAT_MAX_BYTES`], and all nodes
-//! together send [`pace::HEARTBEATS_PER_SECOND`], so everybody's cost 10 KiB a second at the most.
+//! together send [`pace::HEARTBEATS_PER_SECOND`], so they cost each node at most 10 KiB/s.
 //!
 //! - the statement and its signature: [`heartbeat`]; how often it is sent: [`pace`]; everything a node knows: `roster`
 

@@ -6,9 +6,9 @@
 //! only if it counts *by itself*: with its opening and enough receipts, or its path under a root. That is also what
 //! records carry and what eviction leaves.
 //!
-//! # Whose documents are refused
+//! # Refused documents
 //! A node may refuse what identities *write in their documents* ([`Registry::refuse_documents_of`]): profile, descriptions,
-//! ratings. Their facts are kept all the same. Who holds which name follows from facts alone, for everybody, and a log of
+//! ratings. Their facts are still kept: the holders of names follow from facts alone, and a log of
 //! facts is kept only as a whole; it is small, and no change is part of it.
 //!
 //! # Example
@@ -67,7 +67,7 @@ pub struct Registry {
     holders: KnownHolders,
     states: StatesCell,
     retention: Retention,
-    /// Whose changes are not taken.
+    /// Identities whose changes are refused.
     refused: BTreeSet<Did>,
     /// Whether what is admitted was verified, stored and remembered before.
     is_restoring: bool,
@@ -148,7 +148,7 @@ impl Registry {
         self.refused.remove(did);
     }
 
-    /// Whose changes are not taken.
+    /// Returns the identities whose changes are refused.
     pub fn refused(&self) -> &BTreeSet<Did> {
         &self.refused
     }

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
     use crate::digest::Digest;
 
-    /// Anybody can write in a channel, under any number of identities.
+    /// Channel messages cost nothing, under any number of identities.
     #[test]
     fn who_comes_first_is_wanted_however_many_follow() {
         let did = |nth: usize| Did::from_digest(Digest::of(&nth.to_be_bytes()));

@@ -68,7 +68,7 @@ impl Admission {
         self.admit_verified(pieces, Vec::new()).await
     }
 
-    /// The same for a page whose signatures were checked beforehand ([`exchange::admit_verified`]).
+    /// As [`Admission::admit`], for a page whose signatures were verified before ([`exchange::admit_verified`]).
     pub async fn admit_verified(&self, pieces: Vec<Piece>, verified: Vec<bool>) -> Result<AdmissionReport, Failure> {
         let report = {
             // The own log may be among them, and a command may be writing it.

@@ -101,7 +101,7 @@ impl BlockLists {
         lists
     }
 
-    /// Has the registry refuse the documents of blocked people, and of nobody else; never the own one, which may have been
+    /// Has the registry refuse the documents of exactly the blocked people, and never the own one, which may have been
     /// on the list before this profile was restored as that person.
     fn refuse_blocked(&self) {
         let own = self.keys.identity();

@@ -118,7 +118,7 @@ impl Checkpoints {
         }
     }
 
-    /// The data that is missing, and whose; not of people whose documents are refused.
+    /// Returns the missing checkpoint data with their identities, except those with refused documents.
     fn missing(&self) -> Vec<(Did, Artifact)> {
         let read_model = self.registry.read_model();
         let refused = read_model.registry().refused();

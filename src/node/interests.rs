@@ -1,7 +1,7 @@
-//! Whom this profile has a use for, and what bringing something of them earns.
+//! Which identities this profile is interested in, and which peers get credit for their changes.
 //!
-//! Anybody can make identities and bring what they wrote, so most of what a peer brings says nothing of the peer. It counts
-//! for a reputation only if it is of somebody whom the person *chose*: followed, trusted, the holder of a followed or
+//! Identities are free, so changes that a peer delivers are no evidence of its usefulness in general. They count
+//! for its reputation only if they are of an identity that the person *chose*: followed, trusted, the holder of a followed or
 //! installed module, or just looked at; and of each of them once a day, for whichever peer brings it first.
 //!
 //! ```text
@@ -22,17 +22,17 @@ use gen_registry_core::keys::Did;
 use gen_registry_core::retention::WANTED_MAX;
 use gen_registry_core::time::Timestamp;
 
-/// People whose pages or modules were looked at last and who are remembered: more than somebody opens in an evening.
+/// Most recently viewed people that are remembered: more than a person opens in an evening.
 const LOOKED_AT_MAX: usize = 64;
 /// How long after an identity earned somebody a credit it earns the next one. A day: who writes all day long helps no
 /// peer more than who writes once.
 const CREDIT_EVERY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// The service that knows whom this profile has a use for.
+/// The service that tracks these interests.
 pub(crate) struct Interests {
     context: Rc<Context>,
     retainer: Rc<Retainer>,
-    /// Whom the person looked at, the last one at the end.
+    /// Most recently viewed identities, the newest last.
     looked_at: RefCell<VecDeque<Did>>,
     /// When each of them earned somebody a credit last. Not stored: a restart gives one more.
     credited: RefCell<BTreeMap<Did, Timestamp>>,
@@ -44,7 +44,7 @@ impl Interests {
         Self { context, retainer, looked_at: RefCell::default(), credited: RefCell::default() }
     }
 
-    /// Remembers of whom an answer shows a page.
+    /// Records the identity whose page an answer shows.
     pub(crate) fn note_answer(&self, answer: &Answer) {
         let shown = match answer {
             Answer::Person(Some(person)) => Some(&person.did),
@@ -61,8 +61,8 @@ impl Interests {
         }
     }
 
-    /// Returns the people among these of whom there is a use and who have earned nobody anything today. From now on
-    /// they have.
+    /// Returns those of the identities that are of interest and have not been credited within a day, and marks them as
+    /// credited.
     pub(crate) fn take_credits<'a>(&self, brought: impl IntoIterator<Item = &'a Did>) -> Vec<Did> {
         let brought: BTreeSet<Did> = brought.into_iter().copied().collect();
         if brought.is_empty() {

@@ -108,7 +108,7 @@ mod tests {
         let some = asked(&mut pace, Relays::Some, Duration::from_secs(24 * 60 * 60));
         assert_eq!(some[..3], [60, 180, 420]);
         assert!(some.len() < 32, "{some:?}");
-        // What is missing begins anew.
+        // The backoff is reset.
         assert_eq!(asked(&mut pace, Relays::None, Duration::from_secs(10)), [10]);
         assert!(asked(&mut pace, Relays::Enough, Duration::from_secs(10)).is_empty());
         assert_eq!(asked(&mut pace, Relays::None, Duration::from_secs(10)), [10]);

@@ -235,7 +235,7 @@ fn peer_that_never_reads_loses_its_stream() {
     });
 }
 
-/// The victim's clock stands still, so that what was used up in a burst does not come back. Nothing else is other than on any
+/// The victim's clock is frozen, so its work budget is not refilled. Everything else is as on any
 /// node.
 #[test]
 fn peer_that_requests_everything_repeatedly_waits_and_others_do_not() {

@@ -1,4 +1,4 @@
-//! Whose opinions of modules count: those of people whose name witnesses confirmed a while ago, and that this device's
+//! Which opinions of modules count: those of people whose name witnesses confirmed a while ago, and that this device's
 //! owner did not block; and what blocked people write is not stored. No network: what others wrote is handed over.
 
 use std::rc::Rc;

@@ -3,11 +3,11 @@
 //! Devices that received the same messages keep the same ones, in whatever order and in whatever parts they arrived. Two
 //! bounds respect that:
 //! - of one author within one minute the newest [`AUTHOR_PER_MINUTE`] stay;
-//! - of the whole channel [`HISTORY_MAX`] messages stay, and *whoever has the most loses the oldest*. Number each author's
-//!   messages from the newest one: every author's first comes before anybody's second, every second before any third, and
-//!   among equal numbers the newer message comes first. What is last goes.
+//! - of the whole channel [`HISTORY_MAX`] messages stay: the author with the most messages loses the oldest one (fair
+//!   eviction). Number each author's messages from the newest one: all authors' first messages rank before all second ones,
+//!   those before all third ones, and among equal numbers the newer message comes first. What is last goes.
 //!
-//! So nobody loses a message to an author who has fewer than they, and a few who flood a channel replace one another.
+//! So no author loses a message to one with more messages, and authors who flood a channel evict each other's messages.
 //!
 //! # Example
 //! With room for 6: Alice has 2 messages of yesterday, Bob 1 of today, Mallory floods. Kept are both of Alice's, Bob's, and

@@ -20,7 +20,7 @@ pub const CHANNELS_MAX: usize = 32;
 /// The most bytes of an encoded attendance: opening with some four rotations, device, statement, signature. A longer
 /// opening is named by its digest, for those who have it: it is part of what a replica keeps of an identity.
 pub const ATTENDANCE_MAX_BYTES: usize = 1_400;
-/// The most bytes of one encoded heartbeat: everybody remembers up to 10,000 of them and passes on 20 a second. It has
+/// The most bytes of one encoded heartbeat: a node stores up to 10,000 of them and forwards 20 per second. It has
 /// room for the attendance and some thirty channels with names of usual length; see `name_channels`.
 pub const HEARTBEAT_MAX_BYTES: usize = 2 * 1024;
 /// What signing adds to a statement: the signer, a length, the signature.
@@ -73,7 +73,7 @@ pub enum HeartbeatRefusal {
     #[error("the heartbeat is not signed by the node it speaks for, or that node is not the person's")]
     Spoofed,
     /// Its attendance names an opening that is not here. No fault of the sender.
-    #[error("whose node it is can't be told here")]
+    #[error("the identity of the node is not known to this device")]
     Unknown,
     /// Received again after a newer one, or with an attendance that is over: somebody kept it back.
     #[error("the heartbeat is an old one")]
@@ -137,7 +137,7 @@ impl Heartbeat {
     }
 }
 
-/// The person whose attendance was verified, and until when it counts.
+/// The identity of a verified attendance, and when it expires.
 pub(super) type Attended = (Did, Timestamp);
 
 /// Decodes a heartbeat and verifies both signatures. `known` returns what exactly this attendance of the node came to

@@ -97,7 +97,7 @@ impl<T: Acquaintances> Acquaintances for Rc<T> {
     }
 }
 
-/// Knows nobody.
+/// An empty set of acquaintances.
 pub(super) struct Nobody;
 
 impl Acquaintances for Nobody {

@@ -359,7 +359,7 @@ fn bounds_hold_on_both_sides() {
 }
 
 /// A heartbeat is no longer for a person who is in many channels, and none who replaced the identity key often is left
-/// out: their opening is named, for whoever has it.
+/// out: their opening is referred to by its digest.
 #[test]
 fn shows_whoever_fits_no_heartbeat_as_a_whole() {
     let mut alice = Person::new(TOPIC, 1);

@@ -65,8 +65,8 @@ impl ReadModel {
         self.ratings.on(name)
     }
 
-    /// What is done with a person's opinions of modules, blocking apart. Without witnesses nobody has a confirmed name:
-    /// then everybody's count.
+    /// What is done with a person's opinions of modules, blocking apart. In a network without witnesses no name is confirmed:
+    /// then all opinions count.
     pub fn opinion_class(&self, who: &Did, now: Timestamp) -> OpinionClass {
         let is_known = || self.confirmed_since.get(who).is_some_and(|since| since.plus(NAMED_FOR) <= now);
         if !self.registry.has_witnesses() || is_known() { OpinionClass::Counted } else { OpinionClass::Apart }

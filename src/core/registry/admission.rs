@@ -15,7 +15,7 @@ impl Registry {
         self.admit_as(entry, operations, self.verify())
     }
 
-    /// The same for an entry whose own signature, and those in its body, were checked beforehand.
+    /// As [`Registry::admit`], without verifying signatures: the entry's own and those in its body were verified before.
     pub(crate) fn admit_verified(&mut self, entry: &Entry, operations: u64) -> Result<Received, EntryRejection> {
         self.admit_as(entry, operations, Verify::Before)
     }
@@ -95,7 +95,7 @@ impl Registry {
         self.admit(entry, 0)
     }
 
-    /// Takes entry 0 of a facts log: who it is of and what it may. It is proven by itself and kept for good. Returns whether
+    /// Takes entry 0 of a facts log: who it is of and what it may. It proves itself and is kept permanently. Returns whether
     /// it was new.
     fn add_opening(&mut self, entry: &Entry, verify: Verify) -> Result<bool, EntryRejection> {
         let (topic, log) = (self.topic(), entry.header().log);

@@ -143,9 +143,9 @@ pub struct Exchange {
     /// What the peer has of identities of which something is missing here.
     pending: BTreeMap<Did, Detail>,
     pending_bytes: usize,
-    /// The questions whose answers are not admitted yet, in their order.
+    /// Pending requests, in order: sent, or answered and being admitted.
     asked: VecDeque<Asked>,
-    /// How many of them are answered, and being admitted: the first ones.
+    /// How many of them, from the first, are answered and being admitted.
     admitting: usize,
     next_ticket: u64,
     /// The number of `Want`s whose answers are due.
@@ -246,12 +246,12 @@ impl Exchange {
         self.last_fault.unwrap_or(Rejection::OutOfOrder)
     }
 
-    /// Returns how many pages the peer was asked for and has not sent.
+    /// Returns the number of requested pages that have not arrived.
     pub fn pages_due(&self) -> usize {
         self.asked.len() - self.admitting
     }
 
-    /// Returns whether the peer caused so much work that nothing more is to be read of it for now.
+    /// Returns whether the peer has used up its work budget, so that nothing is read from it for now.
     pub fn is_resting(&mut self, now: Timestamp) -> bool {
         self.budget.is_resting(now)
     }

@@ -47,7 +47,7 @@ const MARKS_PER_ACT: f64 = 10.0;
 /// Something a peer did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReputationEvent {
-    /// News of so many people of whom there is a use here, of each at most once a day.
+    /// New changes of this many people in whom this profile is interested, each counted at most once a day.
     Brought { people: u64 },
     /// Sent a block that it was asked for.
     Served,
@@ -58,7 +58,7 @@ pub enum ReputationEvent {
 /// What an event is evidence of, for display.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum EvidenceKind {
-    /// News of people of whom there is a use here.
+    /// New changes of people in whom this profile is interested.
     Brought,
     Served,
     /// Did not send what it has, or took too long.

@@ -43,7 +43,7 @@ impl ContentStore {
         }))
     }
 
-    /// Whether a block is the picture of people whose documents are refused, and of nobody else.
+    /// Returns whether a block is a picture that only people with refused documents use.
     fn is_refused(&self, cid: &str) -> bool {
         let read_model = self.registry.read_model();
         let refused = read_model.registry().refused();

@@ -8,7 +8,7 @@ use gen_registry_core::name::FoldedName;
 use gen_registry_core::read_model::ReadModel;
 use gen_registry_core::time::Timestamp;
 
-/// What decides whose opinions count.
+/// The state that classifies opinions.
 #[derive(Clone, Copy)]
 pub(crate) struct Opinions<'a> {
     pub(crate) read_model: &'a ReadModel,

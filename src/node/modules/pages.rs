@@ -166,7 +166,7 @@ impl ModuleCatalog {
         ModuleList { modules, cursor: (end < total).then_some(end as u32), total: total as u64 }
     }
 
-    /// What decides whose opinions count.
+    /// Returns the state that classifies opinions.
     pub(super) fn opinions<'a>(&'a self, read_model: &'a ReadModel) -> Opinions<'a> {
         Opinions { read_model, decisions: &self.decisions, now: self.context.now() }
     }

@@ -12,7 +12,7 @@
 //!   worker lost       `reset`: scans answer until the next search has loaded it again
 //! ```
 //!
-//! A module's stars and installs are added up when it is fed. Whose opinions begin to count by nothing but time moves it
+//! A module's stars and installs are added up when it is fed. An opinion that starts to count only because time passed moves it
 //! in the order of results at its next change or at the next start; what a result shows is of now.
 
 use std::cell::{Cell, RefCell};

@@ -72,10 +72,10 @@ struct Arrival {
     verified: Option<Verified>,
 }
 
-/// How many pages may be checked before their turn: those that the peer was asked for, less those that wait.
+/// Requested pages that have not arrived yet: as many may be verified in advance.
 type PagesDue = Cell<usize>;
 
-/// Which signatures of a page are right, or `None` if nobody could check them.
+/// Which pieces of a page have valid signatures, or `None` if no worker could verify them.
 type Verified = LocalBoxFuture<'static, Option<Vec<bool>>>;
 
 /// An exchange with the node and the link that it belongs to.
@@ -186,14 +186,14 @@ pub(super) async fn serve(
     }
 }
 
-/// Takes what arrives, a little ahead of its turn, and has the signatures of pages checked meanwhile:
+/// Receives messages slightly ahead of their processing, and has the signatures of pages verified meanwhile:
 ///
 /// ```text
 ///   this thread      ── admit page 1 ──►── admit page 2 ──►
 ///   a worker         ── check page 2 ──►── check page 3 ──►
 /// ```
 ///
-/// A page that nobody asked for is checked by nobody: the worker is shared by all sessions.
+/// Unrequested pages are not verified: all sessions share the worker.
 async fn receive(
     node: &Node,
     mut incoming: mpsc::Receiver<Result<Vec<u8>, LinkFault>>,

@@ -86,7 +86,7 @@ fn dispatch(app_state: AppState, refresh: &Refresh, event: &Event) {
 
 /// Asking again, once after a burst of events.
 struct Refresh {
-    /// What the person was told of lately.
+    /// Recent notifications.
     told: Told,
     /// Asks who this profile is.
     me: Coalesced,
@@ -168,7 +168,7 @@ fn show_quarantined(app_state: AppState, table: &str) {
     );
 }
 
-/// What the person was told of lately, by the page where it happened.
+/// Recent notifications, by the page that they are about.
 type Told = Rc<RefCell<Bursts>>;
 
 /// Says something at once if nothing of the same page was said lately; else how much there was, later.

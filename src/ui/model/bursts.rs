@@ -1,29 +1,29 @@
-//! How often the person is told of the same kind of thing: at once for the first time, then all together from time to time.
+//! Rate limit of notifications (coalescing): the first one is shown at once, later ones as a sum from time to time.
 //!
-//! Anybody can write a name into a channel as often as the channel takes messages, and each would be a message on the
+//! A mention costs nothing but a channel message, and each would be a notification on the
 //! page and one of the system.
 //!
 //! # Example
-//! | time | what happens | what is told |
+//! | time | event | notification |
 //! |---|---|---|
 //! | 0 s | Mallory mentions Alice in `#general` | at once |
 //! | 1 s to 29 s | 40 more times | nothing |
 //! | 30 s | | "40 more" |
-//! | 60 s | | nothing: the next one is told of at once again |
+//! | 60 s | | none: the next one is shown at once again |
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// After something was told of, more of the same place waits for so long: two interruptions in a minute are bearable.
+/// Minimum time between two notifications of one place: two interruptions per minute are bearable.
 pub const NOTIFY_EVERY: Duration = Duration::from_secs(30);
 
-/// What was told of lately, and how much waits, by place. There are as many places as the person is in channels.
+/// Recent notifications and the number of pending ones, by place. There are as many places as joined channels.
 #[derive(Debug, Default)]
 pub struct Bursts(BTreeMap<String, u64>);
 
 impl Bursts {
-    /// Returns whether one more is told of at once. If not, it waits for [`Bursts::end`], which is due [`NOTIFY_EVERY`]
-    /// after the one that was.
+    /// Returns whether a notification is shown at once. If not, it is pending until [`Bursts::end`], which is due
+    /// [`NOTIFY_EVERY`] after the last one that was.
     pub fn begin(&mut self, place: &str) -> bool {
         if let Some(waiting) = self.0.get_mut(place) {
             *waiting += 1;
@@ -33,7 +33,7 @@ impl Bursts {
         true
     }
 
-    /// Returns how much waits, which is told of now. Then more waits for as long again; if nothing waited, it does not.
+    /// Returns the number of pending notifications, to be shown now. If there were any, the next period begins.
     pub fn end(&mut self, place: &str) -> u64 {
         match self.0.get_mut(place).map(std::mem::take) {
             Some(0) | None => {

@@ -24,7 +24,7 @@ pub fn format_user(user: &OnlineUser) -> String {
     format_person(user.person.username.as_deref(), user.person.display_name.as_deref(), &user.person.did)
 }
 
-/// A person of whom no more than this is at hand: the username, else the identity.
+/// Names a person by username if known, else by identity.
 pub fn format_holder(username: Option<&str>, did: &str) -> String {
     format_person(username, None, did)
 }

@@ -40,9 +40,9 @@ const BURST_MICROS: u64 = WORK_BURST * MICROS_PER_SECOND / WORK_PER_SECOND;
 pub const WORK_OF_ENTRY: usize = 8;
 /// Work of putting together what is here of an identity.
 pub const WORK_OF_DETAIL: usize = 4;
-/// Bytes whose passing on is one unit of work.
+/// Bytes sent or received per unit of work.
 pub const BYTES_OF_WORK: usize = 256;
-/// Identities whose comparison is one unit of work.
+/// Identities compared per unit of work.
 pub const COMPARED_OF_WORK: usize = 16;
 
 /// Identities that a node takes in a burst though they prove nothing, and the lasting rate per second, from all its peers

@@ -461,7 +461,7 @@ impl ConnectionManager {
     }
 
     /// Dials public nodes that are not connected, as far as dials and connections are left: they can be reached without
-    /// any relay, and bring together whoever uses different ones.
+    /// any relay, and connect peers that use different relays.
     fn dial_public_nodes(&mut self, now: Millis, actions: &mut Vec<Action>) {
         for peer in self.public_nodes.chosen() {
             if !self.has_room() || self.dials() >= DIALLING_MAX {

@@ -1,8 +1,8 @@
 //! Requests to relays that are not connected yet. Pure.
 //!
 //! A witness stands beside a relay that this node need not use otherwise: its relay is connected for the question, which
-//! waits until then. It is dropped, which answers "no such relay", once the relay can't be connected or nobody waits for
-//! the answer any more.
+//! waits until then. It is dropped, which answers "no such relay", once the relay can't be connected or the caller no longer
+//! waits.
 
 use futures::channel::oneshot;
 use libp2p::PeerId;
@@ -44,7 +44,7 @@ impl RelayQuestions {
         self.0.iter().map(|(relay, _)| *relay).collect()
     }
 
-    /// Drops the requests whose answers nobody waits for.
+    /// Drops requests that were cancelled.
     pub(super) fn forget_abandoned(&mut self) {
         self.0.retain(|(_, question)| !question.answer.is_canceled());
     }
@@ -72,7 +72,7 @@ mod tests {
         let (more, mut dropped) = question();
         questions.wait(PeerId::random(), more);
         assert!(dropped.try_recv().is_err(), "there is no room");
-        // Whoever gave up makes room.
+        // A cancelled request makes room.
         waiting.pop();
         let (other, (more, mut kept)) = (PeerId::random(), question());
         questions.wait(other, more);

@@ -1,6 +1,6 @@
 //! Waits for the offer of somebody who asked for a direct connection: not for long, and before anything is made for it.
 //!
-//! Whoever opens a signalling stream holds a slot of [`slots`](super::slots). Honest ones send their offer at once; a
+//! An open signalling stream occupies a slot of [`slots`](super::slots). Honest peers send their offer at once; a
 //! stranger that says nothing, or a byte now and then, would keep others out.
 
 use std::io;

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Nobody is asked for twice at a time, and of a newcomer's logs nothing waits for another page.
+/// No identity is requested twice at the same time, and all logs of a new identity come in one page.
 #[test]
 fn next_page_is_asked_for_while_one_is_under_way() {
     let (history, keys) = network(1, 1);
@@ -25,7 +25,7 @@ fn next_page_is_asked_for_while_one_is_under_way() {
     assert_eq!(pair.sides[0].1.registry.summaries(), pair.sides[1].1.registry.summaries());
 }
 
-/// Whoever checks a page beforehand finds what admitting it would, and spares that; it vouches for nothing that is wrong.
+/// Verifying a page in advance finds the same faults as admission, and admission does not repeat it.
 #[test]
 fn page_that_was_checked_beforehand_is_admitted_alike() {
     let (history, keys) = network(1, 1);

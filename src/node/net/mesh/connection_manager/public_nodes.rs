@@ -1,4 +1,4 @@
-//! Nodes that everybody can reach without a relay. Pure.
+//! Public nodes: reachable without a relay. Pure.
 //!
 //! Each page is connected to some of them from its start: they are there when relays are not, and who uses different
 //! relays meets at them.

@@ -28,7 +28,7 @@ use super::backoff::{Millis, Random, millis, retry_delay};
 use crate::net::RELAYS_MAX;
 use crate::net::address::peer_of;
 
-/// Relays that a node uses as long as they can be relied on. Two, so that the loss of one separates nobody.
+/// Relays that a node uses as long as they can be relied on. Two, so that the loss of one disconnects no peer.
 pub const RELAYS_TARGET: usize = 2;
 /// Relays besides the kept ones that are connected or being connected at once: for visits and on demand.
 pub const RELAYS_ELSEWHERE_MAX: usize = 4;
