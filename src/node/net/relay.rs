@@ -187,9 +187,11 @@ impl Relay {
         };
         if let Some((endpoint, streams)) = witness {
             let protocol = endpoint.stream_protocol().map_err(|error| RelayError::Protocol(error.into()))?;
-            let outgoing = endpoint.outgoing.subscribe();
-            let deadline = limits.witness.deadline;
-            tokio::spawn(WitnessEndpoint::pass_on(outgoing, protocol, control, other_relays, deadline));
+            for other in other_relays {
+                let (outgoing, deadline) = (endpoint.outgoing.subscribe(), limits.witness.deadline);
+                let passing_on = WitnessEndpoint::pass_on(outgoing, protocol.clone(), control.clone(), other, deadline);
+                tokio::spawn(passing_on);
+            }
             // Ends with the swarm, which sends the streams.
             tokio::spawn(endpoint.serve(streams, limits.witness, origins, counts.clone()));
         }

@@ -42,6 +42,8 @@ pub type Incoming = mpsc::Receiver<(PeerId, Stream)>;
 pub enum OpenStreamError {
     #[error("there is no connection to this peer")]
     NotConnected,
+    #[error("the node has ended")]
+    Ended,
     #[error("the other side does not speak {0}")]
     Unsupported(StreamProtocol),
     #[error("the stream broke during negotiation")]
@@ -63,11 +65,12 @@ pub struct OpenRequest {
 pub struct Control(mpsc::Sender<(PeerId, OpenRequest)>);
 
 impl Control {
-    /// Opens a stream on a connection to this peer, if there is one.
+    /// Opens a stream on a connection to this peer. Fails if there is none, if the peer does not speak the protocol, if
+    /// the connection breaks, or if the node has ended.
     pub async fn open_stream(&mut self, peer: PeerId, protocol: StreamProtocol) -> Result<Stream, OpenStreamError> {
         let (reply, opened) = oneshot::channel();
         let sent = self.0.send((peer, OpenRequest { protocol, reply })).await;
-        sent.map_err(|_| OpenStreamError::NotConnected)?;
+        sent.map_err(|_| OpenStreamError::Ended)?;
         // The connection may end meanwhile, and drop the request.
         opened.await.unwrap_or(Err(OpenStreamError::NotConnected))
     }

@@ -8,13 +8,14 @@ use gen_registry_core::keys::{PublicKey, SecretKey};
 use gen_registry_core::log::Entry;
 use gen_registry_core::sync::asking::wire::{Answer, NotServed, PROTOCOL, REQUEST_MAX_BYTES};
 use gen_registry_node::Network;
+use gen_registry_node::net::relay::key::NodeKey;
 use gen_registry_node::net::relay::{
     Relay, RelayOptions, RelayStatus,
     limits::{RelayLimits, WitnessLimits},
     witness::{ExchangeOutcome, Reply, WitnessEndpoint, WitnessRequest},
 };
 use gen_registry_node::store::sqlite::SqliteStore;
-use gen_registry_server::keys::{KeyFileError, WITNESS_KEY};
+use gen_registry_server::keys::{KeyFileError, WITNESS_KEY, fresh_key};
 use gen_registry_server::witness::{self, BOOK_FILE, Witness, WitnessStartError};
 use libp2p::Multiaddr;
 use libp2p_stream::OpenStreamError;
@@ -99,6 +100,39 @@ async fn first_claim_gets_a_receipt_and_metrics_count_it() {
     drop(door);
     patient("the witness ends with its last door", ended).await.unwrap();
     assert_eq!(view.witness_is_running(), Some(false));
+}
+
+/// The other relay starts only after the receipt was signed.
+#[tokio::test]
+async fn other_witness_that_was_away_is_shown_what_was_signed_meanwhile() {
+    let keys = [fresh_key(), fresh_key()];
+    let network = founded_by(&keys.each_ref().map(SecretKey::public), 2, 0);
+    let (mut doors, mut relays) = (Vec::new(), Vec::new());
+    for key in keys {
+        doors.push(witness::start(None, key, network.history().clone()).await.unwrap().door);
+    }
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let listen: Multiaddr = format!("/ip4/127.0.0.1/tcp/{port}/ws").parse().unwrap();
+    let node_key = NodeKey::fresh();
+    let away = listen.clone().with_p2p(node_key.peer_id()).unwrap();
+    let witness = doors.pop();
+    let with = RelayOptions { witness, bootstrap: vec![away], ..options(RelayLimits::default()) };
+    relays.push(Relay::start(with).await.unwrap());
+    let address = relays[0].view().addresses().remove(0);
+    let mut alice = Device::of(network.topic, "alice");
+    let claim = people::claim(&mut alice, "rose", LONG_AGO);
+    let answer = Asker::at(&address).await.ask(&alice, &claim).await;
+    assert!(matches!(answer, Answer::Signed(_)), "{answer:?}");
+    let with = RelayOptions {
+        key: node_key,
+        listen,
+        witness: doors.pop(),
+        bootstrap: vec![address],
+        ..options(RelayLimits::default())
+    };
+    relays.push(Relay::start(with).await.unwrap());
+    let counts = relays[1].view().counts().clone();
+    eventually("it is shown it", || counts.witness_not_served.get() == 1).await;
 }
 
 #[tokio::test]

@@ -51,7 +51,9 @@ pub(super) async fn request(
         let opened = control.open_stream(peer, StreamProtocol::new(protocol)).await;
         let mut stream = opened.map_err(|error| match error {
             OpenStreamError::Unsupported(_) => RequestError::Unsupported,
-            OpenStreamError::NotConnected => RequestError::Broken(io::ErrorKind::NotConnected.into()),
+            OpenStreamError::NotConnected | OpenStreamError::Ended => {
+                RequestError::Broken(io::ErrorKind::NotConnected.into())
+            }
             OpenStreamError::Broken(error) => RequestError::Broken(error),
         })?;
         stream.write_all(&bytes).await?;

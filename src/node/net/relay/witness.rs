@@ -34,7 +34,7 @@ use tokio::{
         mpsc, oneshot,
     },
     task::JoinSet,
-    time::{Instant, timeout, timeout_at},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 
 use crate::net::origin::Origin;
@@ -43,10 +43,12 @@ use crate::net::relay::{
     metrics::{Counts, number},
     origins::Origins,
 };
-use crate::net::streams::{Control, Incoming};
+use crate::net::streams::{Control, Incoming, OpenStreamError};
 
 /// Requests to other witnesses that wait for a relay.
 pub const OUTGOING_WAITING: usize = 256;
+/// How long what waits for a relay that is not connected waits between two attempts.
+const PASS_ON_RETRY: Duration = Duration::from_secs(1);
 /// More of an answer to what is only passed on is not read.
 const NOTED_MAX_BYTES: u64 = 1_024;
 
@@ -164,28 +166,32 @@ impl WitnessEndpoint {
         StreamProtocol::try_from_owned(self.protocol.to_owned())
     }
 
-    /// Passes what the witness says on to the witnesses beside these relays, as far as they are connected, until the
-    /// witness has ended. An answer is of no consequence: clients show a witness what it does not know.
+    /// Passes what the witness says on to the witness beside this relay, until the witness or the swarm has ended. While
+    /// the relay is not connected, what was said last waits for it. An answer is of no consequence: clients show a
+    /// witness what it does not know.
     pub(super) async fn pass_on(
         mut outgoing: broadcast::Receiver<Vec<u8>>,
         protocol: StreamProtocol,
         mut control: Control,
-        relays: Vec<PeerId>,
+        relay: PeerId,
         deadline: Duration,
     ) {
         loop {
             let request = match outgoing.recv().await {
                 Ok(request) => request,
                 Err(RecvError::Lagged(missed)) => {
-                    tracing::warn!(missed, "other witnesses were not shown all that was signed here");
+                    tracing::warn!(%relay, missed, "another witness was not shown all that was signed here");
                     continue;
                 }
                 Err(RecvError::Closed) => return,
             };
-            for relay in &relays {
-                let sent = timeout(deadline, say(&mut control, *relay, protocol.clone(), &request)).await;
-                if !matches!(sent, Ok(Ok(()))) {
-                    tracing::debug!(%relay, "another witness was not reached");
+            loop {
+                match timeout(deadline, say(&mut control, relay, protocol.clone(), &request)).await {
+                    Ok(Err(SayError::Open(OpenStreamError::NotConnected))) => sleep(PASS_ON_RETRY).await,
+                    Ok(Err(SayError::Open(OpenStreamError::Ended))) => return,
+                    Ok(Err(error)) => break tracing::debug!(%relay, %error, "another witness was not reached"),
+                    Err(_) => break tracing::debug!(%relay, "another witness did not answer in time"),
+                    Ok(Ok(())) => break,
                 }
             }
         }
@@ -295,12 +301,22 @@ impl WitnessEndpoint {
     }
 }
 
+/// Why another witness was not shown something.
+#[derive(Debug, thiserror::Error)]
+enum SayError {
+    #[error(transparent)]
+    Open(#[from] OpenStreamError),
+    #[error("the stream broke")]
+    Stream(#[from] io::Error),
+}
+
 /// Sends a request and waits until it was answered.
-async fn say(control: &mut Control, relay: PeerId, protocol: StreamProtocol, request: &[u8]) -> io::Result<()> {
-    let mut stream = control.open_stream(relay, protocol).await.map_err(io::Error::other)?;
+async fn say(control: &mut Control, relay: PeerId, protocol: StreamProtocol, request: &[u8]) -> Result<(), SayError> {
+    let mut stream = control.open_stream(relay, protocol).await?;
     stream.write_all(request).await?;
     stream.close().await?;
-    futures::io::copy(stream.take(NOTED_MAX_BYTES), &mut futures::io::sink()).await.map(drop)
+    futures::io::copy(stream.take(NOTED_MAX_BYTES), &mut futures::io::sink()).await?;
+    Ok(())
 }
 
 impl Permit {
