@@ -11,13 +11,13 @@ use crate::lockfile::{Lockfile, LockfileError};
 use crate::markdown::{guide_to_html, to_html};
 use crate::proof_of_work::{PowJob, solve};
 use crate::sealing::{SealError, StretchJob, StretchedKey, stretch};
-use crate::sync::exchange::verify_page;
+use crate::sync::exchange::{PreparedPage, prepare_page};
 use crate::validation::run_budget::{Allotment, Demand};
 use crate::validation::run_limits::{RunLimitError, survey, write_limits};
 use crate::validation::{Report, validate};
 
 /// The version of these messages. A page may meet the worker of another build.
-pub const PROTOCOL: u32 = 4;
+pub const PROTOCOL: u32 = 5;
 
 /// A job and all that it needs.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -46,8 +46,8 @@ pub enum Job {
     Stamp(PowJob),
     /// Renders one page of the guides.
     RenderGuide { page: String, text: String },
-    /// Checks the signatures in a page of pieces, a message of `/gen/sync/2`.
-    Verify { topic: Topic, page: ByteBuf },
+    /// Prepares a page of pieces, a message of `/gen/sync/2`, for its admission.
+    PreparePage { topic: Topic, page: ByteBuf },
 }
 
 /// The result of a job; one variant for each of [`Job`], in the same order.
@@ -67,8 +67,7 @@ pub enum JobOutput {
     Stamped(u64),
     /// `None` if there is no such page.
     GuideRendered(Option<RenderedGuide>),
-    /// Which pieces are right, in their order.
-    Verified(Vec<bool>),
+    PagePrepared(PreparedPage),
 }
 
 /// Carries out a job. Blocks the thread until it is done.
@@ -95,7 +94,7 @@ pub fn perform(job: &Job) -> JobOutput {
         Job::RenderGuide { page, text } => {
             JobOutput::GuideRendered(GuidePage::find(page).map(|page| guide_to_html(page, text)))
         }
-        Job::Verify { topic, page } => JobOutput::Verified(verify_page(topic, page)),
+        Job::PreparePage { topic, page } => JobOutput::PagePrepared(prepare_page(topic, page)),
     }
 }
 

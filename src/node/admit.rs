@@ -4,7 +4,8 @@
 //!
 //! ```text
 //!   admit          each piece by itself: form, signature, place     forged: counted against the peer
-//!   documents      of identities whose changes logs went on, or ended: built again as far as it is needed
+//!   documents      of identities whose changes logs went on, or ended: built again as far as it is needed; those of
+//!                  strangers were prepared by a worker, as far as one page has all of them
 //!   commit         entries, receipts, proofs and records in one batch
 //!   update         what is shown
 //!   pause          other writes come between two pages
@@ -31,10 +32,10 @@ use crate::time_slice::TimeSlice;
 use gen_registry_api::Failure;
 use gen_registry_core::document::{Document, count_operations};
 use gen_registry_core::keys::Did;
-use gen_registry_core::log::{Entry, Opening};
+use gen_registry_core::log::{Entry, EntryId, Opening};
 use gen_registry_core::network::SignedSetChange;
 use gen_registry_core::sync::exchange::wire::Piece;
-use gen_registry_core::sync::exchange::{self, Outcome};
+use gen_registry_core::sync::exchange::{self, Outcome, PreparedDocument, PreparedPage};
 
 /// Pieces between two looks at the clock: their signatures take 4 ms in the slowest of browsers.
 const PIECES_AT_ONCE: usize = 8;
@@ -65,15 +66,15 @@ impl Admission {
 
     /// Admits pieces of any identities. Fails only if the store does.
     pub async fn admit(&self, pieces: Vec<Piece>) -> Result<AdmissionReport, Failure> {
-        self.admit_verified(pieces, Vec::new()).await
+        self.admit_prepared(pieces, PreparedPage::default()).await
     }
 
-    /// As [`Admission::admit`], for a page whose signatures were verified before ([`exchange::admit_verified`]).
-    pub async fn admit_verified(&self, pieces: Vec<Piece>, verified: Vec<bool>) -> Result<AdmissionReport, Failure> {
+    /// As [`Admission::admit`], for a page that was prepared ([`exchange::prepare_page`]).
+    pub async fn admit_prepared(&self, pieces: Vec<Piece>, prepared: PreparedPage) -> Result<AdmissionReport, Failure> {
         let report = {
             // The own log may be among them, and a command may be writing it.
             let _one_at_a_time = self.registry.begin_write().await;
-            self.admit_all(pieces, verified, Durability::Relaxed).await?
+            self.admit_all(pieces, prepared, Durability::Relaxed).await?
         };
         self.context.environment.yield_now().await;
         Ok(report)
@@ -85,16 +86,16 @@ impl Admission {
         pieces: Vec<Piece>,
         durability: Durability,
     ) -> Result<AdmissionReport, Failure> {
-        self.admit_all(pieces, Vec::new(), durability).await
+        self.admit_all(pieces, PreparedPage::default(), durability).await
     }
 
     async fn admit_all(
         &self,
         pieces: Vec<Piece>,
-        verified: Vec<bool>,
+        prepared: PreparedPage,
         durability: Durability,
     ) -> Result<AdmissionReport, Failure> {
-        let outcome = self.admit_pieces(&pieces, &verified).await;
+        let outcome = self.admit_pieces(&pieces, &prepared.valid).await;
         let mut report = AdmissionReport { outcome, ..AdmissionReport::default() };
         if !report.outcome.has_news {
             return Ok(report);
@@ -115,8 +116,17 @@ impl Admission {
         let mut documents = Vec::new();
         let mut time_slice = TimeSlice::begin(&*self.context.environment);
         let kept = self.kept_by_identity(&report.outcome);
+        let prepared: BTreeMap<&Did, &PreparedDocument> =
+            prepared.documents.iter().map(|document| (document.did(), document)).collect();
         for did in self.with_documents(&report.outcome) {
-            let document = self.rebuild_document(&did, kept.get(&did).map_or(&[], Vec::as_slice)).await?;
+            let entries = kept.get(&did).map_or(&[][..], Vec::as_slice);
+            let prepared = prepared.get(&did).filter(|prepared| self.is_all_of(prepared, entries));
+            if let Some(record) = prepared.and_then(|prepared| self.registry.new_person_record(prepared)) {
+                batch.push(person_write(&record));
+                changed.records.push(record);
+                continue;
+            }
+            let document = self.rebuild_document(&did, entries).await?;
             time_slice.yield_if_spent().await;
             let record = self.registry.person_record(did, &document);
             batch.push(person_write(&record));
@@ -137,20 +147,20 @@ impl Admission {
     }
 
     /// Admits pieces to the read model, in time slices.
-    async fn admit_pieces(&self, pieces: &[Piece], verified: &[bool]) -> Outcome {
+    async fn admit_pieces(&self, pieces: &[Piece], valid: &[bool]) -> Outcome {
         let mut outcome = Outcome::default();
         let mut time_slice = TimeSlice::begin(&*self.context.environment);
-        let verified = verified.chunks(PIECES_AT_ONCE).chain(std::iter::repeat(&[][..]));
-        for (some, verified) in pieces.chunks(PIECES_AT_ONCE).zip(verified) {
-            outcome.append(self.admit_now(some, verified));
+        let valid = valid.chunks(PIECES_AT_ONCE).chain(std::iter::repeat(&[][..]));
+        for (some, valid) in pieces.chunks(PIECES_AT_ONCE).zip(valid) {
+            outcome.append(self.admit_now(some, valid));
             time_slice.yield_if_spent().await;
         }
         outcome
     }
 
-    fn admit_now(&self, pieces: &[Piece], verified: &[bool]) -> Outcome {
+    fn admit_now(&self, pieces: &[Piece], valid: &[bool]) -> Outcome {
         let mut read_model = self.registry.read_model_mut();
-        exchange::admit_verified(read_model.registry_mut(), pieces, verified, operations_of)
+        exchange::admit_verified(read_model.registry_mut(), pieces, valid, operations_of)
     }
 
     /// Follows changes of the witness set that a peer or server brought, and stores them. Returns whether all were good.
@@ -282,6 +292,18 @@ impl Admission {
         }
         document.retain(|entry| registry.is_in_effect(entry));
         Ok(document)
+    }
+
+    /// Whether a prepared document is made of all that is here of an identity's changes: of these entries, all in effect.
+    fn is_all_of(&self, prepared: &PreparedDocument, kept: &[&Entry]) -> bool {
+        let read_model = self.registry.read_model();
+        let registry = read_model.registry();
+        let changes: Vec<EntryId> =
+            kept.iter().filter(|entry| !entry.header().log.are_facts()).map(|entry| entry.id()).collect();
+        self.is_new(prepared.did(), kept)
+            && registry.opening_entries_of(prepared.did()).eq([prepared.opening()])
+            && prepared.is_made_of(&changes)
+            && changes.iter().all(|entry| registry.is_in_effect(entry))
     }
 
     /// Whether nothing of an identity was here before these entries, so that nothing of it is stored.

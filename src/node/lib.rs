@@ -118,6 +118,7 @@ use futures::future::LocalBoxFuture;
 use gen_registry_api::client::Listener;
 use gen_registry_api::*;
 use gen_registry_core::registry::Ask;
+use gen_registry_core::sync::exchange::PreparedPage;
 use gen_registry_core::sync::exchange::wire::Piece;
 
 pub use admit::AdmissionReport;
@@ -375,9 +376,9 @@ impl Node {
         Ref::map(self.registry.read_model(), |read_model| read_model.registry())
     }
 
-    /// Begins to check the signatures in a page of pieces off this thread, where that can be done.
-    pub(crate) fn begin_to_verify(&self, page: &[u8]) -> Option<LocalBoxFuture<'static, Option<Vec<bool>>>> {
-        self.context.environment.verify(self.context.network.topic, page)
+    /// Begins to prepare a page of pieces off this thread, where that can be done.
+    pub(crate) fn begin_to_prepare(&self, page: &[u8]) -> Option<LocalBoxFuture<'static, Option<PreparedPage>>> {
+        self.context.environment.prepare_page(self.context.network.topic, page)
     }
 
     /// Loads what answers a peer's questions, up to the size of a page.

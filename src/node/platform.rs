@@ -20,6 +20,7 @@ use crate::platform::sandbox::{Returned, Run, RunError};
 use crate::platform::search::SearchBackend;
 use gen_registry_core::identity::Topic;
 use gen_registry_core::jobs::{Job, JobOutput};
+use gen_registry_core::sync::exchange::PreparedPage;
 use gen_registry_core::time::Timestamp;
 
 /// How much storage is used and how safe it is, as far as the platform reports it.
@@ -44,9 +45,9 @@ pub trait Environment {
     /// Runs a CPU-heavy job off the main thread. Returns `None` if no worker is available.
     fn run_job(&self, job: Job) -> LocalBoxFuture<'static, Option<JobOutput>>;
 
-    /// Begins to check the signatures in a page of pieces ([`Job::Verify`]) off the main thread. Returns `None` where that gains
+    /// Begins to prepare a page of pieces ([`Job::PreparePage`]) off the main thread. Returns `None` where that gains
     /// nothing, or no worker is available.
-    fn verify(&self, _topic: Topic, _page: &[u8]) -> Option<LocalBoxFuture<'static, Option<Vec<bool>>>> {
+    fn prepare_page(&self, _topic: Topic, _page: &[u8]) -> Option<LocalBoxFuture<'static, Option<PreparedPage>>> {
         None
     }
 

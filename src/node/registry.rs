@@ -41,7 +41,7 @@ use crate::store::{Durability, StoreError, Table, Write};
 use gen_registry_api::*;
 use gen_registry_core::artifact::Artifact;
 use gen_registry_core::digest::{Digest, bytes_from_hex, cid_of, hex};
-use gen_registry_core::document::{Document, ModuleAnnotations, ProfileFields};
+use gen_registry_core::document::{Data, Document, ModuleAnnotations, ProfileFields};
 use gen_registry_core::keys::{Did, PublicKey, SecretKey};
 use gen_registry_core::log::{Chain, End, Entry, Opening, SignedHeader};
 use gen_registry_core::name::ModuleName;
@@ -51,7 +51,7 @@ use gen_registry_core::registry::Ask;
 use gen_registry_core::standing::{DeviceState, Standing};
 use gen_registry_core::statement::DEVICES_MAX;
 use gen_registry_core::sync::exchange::wire::{PAGE_MAX_BYTES, Piece};
-use gen_registry_core::sync::exchange::{Part, plan_answer};
+use gen_registry_core::sync::exchange::{Part, PreparedDocument, plan_answer};
 pub(crate) use update::Changed;
 pub(crate) use write::Draft;
 
@@ -362,14 +362,30 @@ impl Registry {
         let mut record = known.unwrap_or_else(|| PersonRecord::new(did));
         record.updated_at = self.context.now();
         if let Some(data) = document.data() {
-            record.profile = ProfileFields::of(&data);
-            record.annotations = ModuleAnnotations::of(&data);
-            record.bytes = data.encode().len() as u64;
-            record.changes = document.changes_since_checkpoint() as u64;
+            let bytes = data.encode().len() as u64;
+            describe(&mut record, &data, bytes, document.changes_since_checkpoint() as u64);
         }
         record.missing = document.missing_data().cloned();
         record
     }
+
+    /// Returns the record of a person of whom nothing was here, with what their prepared document says. `None` if that can't
+    /// be read.
+    pub(crate) fn new_person_record(&self, prepared: &PreparedDocument) -> Option<PersonRecord> {
+        let data = prepared.data()?;
+        let mut record = PersonRecord::new(*prepared.did());
+        record.updated_at = self.context.now();
+        describe(&mut record, &data, prepared.bytes(), prepared.counted());
+        Some(record)
+    }
+}
+
+/// Notes what a document says: its data, the bytes of that, and how many changes count.
+fn describe(record: &mut PersonRecord, data: &Data, bytes: u64, changes: u64) {
+    record.profile = ProfileFields::of(data);
+    record.annotations = ModuleAnnotations::of(data);
+    record.bytes = bytes;
+    record.changes = changes;
 }
 
 /// Reads the read model from the store, page by page, so that the thread stays responsive meanwhile.

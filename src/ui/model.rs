@@ -15,6 +15,7 @@ pub mod name_check;
 pub mod network;
 pub mod notices;
 pub mod own_name;
+pub mod pace;
 pub mod people;
 pub mod request_counter;
 pub mod run;

@@ -33,6 +33,7 @@ mod networks;
 mod opinions;
 mod pack;
 mod packages;
+mod prepared;
 mod presence;
 mod private_lists;
 mod profile;

@@ -32,6 +32,7 @@
 
 pub mod budget;
 pub mod pieces;
+mod prepared;
 mod ring;
 pub mod wire;
 
@@ -53,7 +54,8 @@ use crate::sync::exchange::budget::{
 };
 use crate::sync::rejection::Rejection;
 use crate::time::Timestamp;
-pub use pieces::{Outcome, Part, admit, admit_verified, load_answer, plan_answer, verify_page};
+pub use pieces::{Outcome, Part, admit, admit_verified, load_answer, plan_answer};
+pub use prepared::{PreparedDocument, PreparedPage, prepare_page};
 use ring::Ring;
 use wire::{ASKS_MAX, BESIDE_MAX, Hello, Message, PAGE_MAX_BYTES, Piece, WANT_MAX, detail_weight};
 

@@ -32,7 +32,7 @@ use gen_registry_core::keys::Did;
 use gen_registry_core::ring::RingRange;
 use gen_registry_core::sync::exchange::budget::{NEWS_BURST, NEWS_EVERY, NEWS_MAX};
 use gen_registry_core::sync::exchange::wire::Message;
-use gen_registry_core::sync::exchange::{Exchange, Input, Output};
+use gen_registry_core::sync::exchange::{Exchange, Input, Output, PreparedPage};
 use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_core::sync::reputation::ReputationEvent;
 use gen_registry_core::time::Timestamp;
@@ -45,8 +45,8 @@ const COMPARE_EVERY_TICKS: usize = 30;
 const WANT_EVERY_TICKS: usize = 300;
 /// A round in which the peer says nothing for so long is given up.
 const STALLED_AFTER: Duration = Duration::from_secs(30);
-/// A page of fewer bytes is checked where it is admitted: less work than to have a worker do it.
-const CHECKED_APART_MIN_BYTES: usize = 32 * 1024;
+/// A page of fewer bytes is not prepared: less work than to have a worker do it.
+const PREPARED_MIN_BYTES: usize = 32 * 1024;
 /// Messages that are taken ahead of their turn, beside the one that waits for room.
 const ARRIVALS_AHEAD_MAX: usize = 1;
 /// Identities of which a session has still to say that they changed. What is beyond is left to the next comparison.
@@ -66,17 +66,17 @@ enum SessionEnd {
     Gone,
 }
 
-/// A message of the peer, and for a page the outcome of its check.
+/// A message of the peer, and what a page is prepared to.
 struct Arrival {
     message: Result<Vec<u8>, LinkFault>,
-    verified: Option<Verified>,
+    prepared: Option<Preparing>,
 }
 
-/// Requested pages that have not arrived yet: as many may be verified in advance.
+/// Requested pages that have not arrived yet: as many may be prepared in advance.
 type PagesDue = Cell<usize>;
 
-/// Which pieces of a page have valid signatures, or `None` if no worker could verify them.
-type Verified = LocalBoxFuture<'static, Option<Vec<bool>>>;
+/// A page that is being prepared; `None` if no worker could do it.
+type Preparing = LocalBoxFuture<'static, Option<PreparedPage>>;
 
 /// An exchange with the node and the link that it belongs to.
 struct Host {
@@ -96,8 +96,8 @@ struct Host {
     ticks_until_asking: usize,
     /// When the peer said something last.
     last_message: Timestamp,
-    /// The outcome of the check of the page that is fed.
-    verified: Option<Verified>,
+    /// What the page that is fed is prepared to.
+    prepared: Option<Preparing>,
     pages_due: Rc<PagesDue>,
     /// The queue to the peer, also to see why a link has ended.
     outgoing: Outgoing,
@@ -153,7 +153,7 @@ pub(super) async fn serve(
         asked: BTreeSet::new(),
         ticks_until_asking: WANT_EVERY_TICKS,
         last_message,
-        verified: None,
+        prepared: None,
         pages_due: Rc::default(),
         outgoing,
         _guard: guard,
@@ -186,14 +186,14 @@ pub(super) async fn serve(
     }
 }
 
-/// Receives messages slightly ahead of their processing, and has the signatures of pages verified meanwhile:
+/// Receives messages slightly ahead of their processing, and has pages prepared meanwhile:
 ///
 /// ```text
 ///   this thread      ── admit page 1 ──►── admit page 2 ──►
-///   a worker         ── check page 2 ──►── check page 3 ──►
+///   a worker         ── prepare page 2 ──►── prepare page 3 ──►
 /// ```
 ///
-/// Unrequested pages are not verified: all sessions share the worker.
+/// Unrequested pages are not prepared: all sessions share the worker.
 async fn receive(
     node: &Node,
     mut incoming: mpsc::Receiver<Result<Vec<u8>, LinkFault>>,
@@ -202,11 +202,11 @@ async fn receive(
 ) {
     while let Some(message) = incoming.next().await {
         let page = message.as_ref().ok().filter(|bytes| Message::is_page(bytes) && pages_due.get() > 0);
-        let verified = page.and_then(|page| {
+        let prepared = page.and_then(|page| {
             pages_due.set(pages_due.get() - 1);
-            (page.len() >= CHECKED_APART_MIN_BYTES).then(|| node.begin_to_verify(page)).flatten()
+            (page.len() >= PREPARED_MIN_BYTES).then(|| node.begin_to_prepare(page)).flatten()
         });
-        if ahead.send(Arrival { message, verified }).await.is_err() {
+        if ahead.send(Arrival { message, prepared }).await.is_err() {
             return;
         }
     }
@@ -231,10 +231,10 @@ impl Host {
             let next = async { if waits { futures::future::pending().await } else { arrivals.next().await } }.fuse();
             pin_mut!(next);
             futures::select! {
-                arrival = next => match arrival.map(|Arrival { message, verified }| (message, verified)) {
-                    Some((Ok(bytes), verified)) => {
+                arrival = next => match arrival.map(|Arrival { message, prepared }| (message, prepared)) {
+                    Some((Ok(bytes), prepared)) => {
                         self.last_message = self.node.context.now();
-                        self.verified = verified;
+                        self.prepared = prepared;
                         self.feed(Input::Message(bytes)).await?;
                     }
                     Some((Err(LinkFault::Oversized), _)) => {
@@ -360,11 +360,11 @@ impl Host {
                         inputs.push_back(Input::Loaded { ticket, pieces });
                     }
                     Output::Admit(pieces) => {
-                        let verified = match self.verified.take() {
-                            Some(verified) => verified.await.unwrap_or_default(),
-                            None => Vec::new(),
+                        let prepared = match self.prepared.take() {
+                            Some(preparing) => preparing.await.unwrap_or_default(),
+                            None => PreparedPage::default(),
                         };
-                        let report = or_end(self.node.admission.admit_verified(pieces, verified).await)?;
+                        let report = or_end(self.node.admission.admit_prepared(pieces, prepared).await)?;
                         self.note_admitted(&report);
                         self.node.block_lists.share_if_due().await;
                         inputs.push_back(Input::Admitted(report.outcome));

@@ -23,6 +23,7 @@ use crate::platform::search::SearchBackend;
 use crate::platform::{Environment, StorageUse};
 use gen_registry_core::identity::Topic;
 use gen_registry_core::jobs::{Job, JobOutput};
+use gen_registry_core::sync::exchange::PreparedPage;
 use gen_registry_core::time::Timestamp;
 
 /// The environment of a page.
@@ -42,8 +43,8 @@ impl Environment for Browser {
         Box::pin(job_worker::run_job(job))
     }
 
-    fn verify(&self, topic: Topic, page: &[u8]) -> Option<LocalBoxFuture<'static, Option<Vec<bool>>>> {
-        job_worker::verify(topic, page)
+    fn prepare_page(&self, topic: Topic, page: &[u8]) -> Option<LocalBoxFuture<'static, Option<PreparedPage>>> {
+        job_worker::prepare_page(topic, page)
     }
 
     fn run(&self, job: Run) -> LocalBoxFuture<'static, Result<Returned, RunError>> {

@@ -12,6 +12,7 @@ use super::toasts::Tone;
 use crate::dom;
 use crate::model::bursts::{Bursts, NOTIFY_EVERY};
 use crate::model::notices::format_notice;
+use crate::model::pace::Pace;
 use crate::model::people::{format_person, format_username};
 use crate::model::sentences::describe_loss;
 use crate::model::stored_key;
@@ -23,6 +24,11 @@ use gen_registry_api::{ChatMessage, Event, LostName, Notice, PersonSummary, Stor
 
 /// A burst of events (a first sync) becomes one refresh.
 const SETTLE: Duration = Duration::from_millis(120);
+/// After a few refreshes right after each other, the next ones are so far apart: while thousands of people arrive, drawing
+/// the same list again and again would take a tenth of the time.
+const REFRESH_EVERY: Duration = Duration::from_millis(500);
+/// Refreshes that may follow each other quickly.
+const REFRESH_BURST: u32 = 4;
 
 /// Passes the node's events on for as long as the page lives.
 pub fn listen(app_state: AppState, client: &Client) {
@@ -132,18 +138,20 @@ impl Refresh {
 /// An act that runs once after a burst of calls.
 type Coalesced = Box<dyn Fn()>;
 
-/// Runs `act` once after a burst of calls, and never loses the last one.
+/// Runs `act` once after a burst of calls, at most every [`REFRESH_EVERY`] in the long run, and never loses the last one.
 fn coalesced(act: impl Fn() + Clone + 'static) -> Coalesced {
     let waiting = Rc::new(Cell::new(false));
+    let pace = Rc::new(RefCell::new(Pace::new(REFRESH_EVERY, REFRESH_BURST)));
     Box::new(move || {
         if !waiting.replace(true) {
             let (waiting, act) = (waiting.clone(), act.clone());
+            let pause = pace.borrow_mut().take(dom::now());
             set_timeout(
                 move || {
                     waiting.set(false);
                     act();
                 },
-                SETTLE,
+                pause.max(SETTLE),
             );
         }
     })

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use crate::identity::Topic;
-use crate::log::{Body, Chain, Entry, EntryError, EntryId, ForkProof, LogId, SignedHeader};
+use crate::log::{Chain, Entry, EntryError, EntryId, ForkProof, LogId, SignedHeader};
 use crate::receipt::{ProvenPath, Receipt};
 use crate::registry::{Ask, Received, Registry};
-use crate::sync::exchange::wire::{Message, PAGE_MAX_BYTES, Piece};
+use crate::sync::exchange::wire::{PAGE_MAX_BYTES, Piece};
 use crate::sync::rejection::Rejection;
 
 /// The most parts of one answer. The smallest piece, a receipt, has 157 bytes.
@@ -113,42 +113,23 @@ pub fn load_answer(parts: Vec<Part>, mut load: impl FnMut(&EntryId) -> Option<Ve
     pieces
 }
 
-/// Checks the signatures of each piece of a page (the bytes of a [`Message::Pieces`]), as admitting it does. Signatures are
-/// most of the work of admitting entries and receipts, and need nothing that is known here: any thread can check them
-/// beforehand. False for what is wrong, and for pieces of other kinds; nothing for what is no page.
-pub fn verify_page(topic: &Topic, page: &[u8]) -> Vec<bool> {
-    match Message::decode(page) {
-        Ok(Message::Pieces { pieces, .. }) => pieces.iter().map(|piece| verify(topic, piece)).collect(),
-        _ => Vec::new(),
-    }
-}
-
-fn verify(topic: &Topic, piece: &Piece) -> bool {
-    match piece {
-        Piece::Entry(bytes) => Entry::decode(topic, bytes)
-            .is_ok_and(|entry| !entry.header().log.are_facts() || Body::of(topic, &entry).is_ok()),
-        Piece::Receipt(bytes) => Receipt::decode(topic, bytes).is_ok(),
-        Piece::Path(..) | Piece::Fork(..) => false,
-    }
-}
-
 /// Admits pieces into a registry. `operations` counts those of a change, before anything of it is decoded.
 pub fn admit(registry: &mut Registry, pieces: &[Piece], operations: impl Fn(&Entry) -> Option<u64>) -> Outcome {
     admit_verified(registry, pieces, &[], operations)
 }
 
-/// The same where `verified` says, of the first of the pieces, whether [`verify_page`] found them right: their signatures are
-/// not checked again.
+/// The same where `valid` says, of the first of the pieces, whether [`prepare_page`](crate::sync::exchange::prepare_page)
+/// found their signatures valid: those are not checked again.
 pub fn admit_verified(
     registry: &mut Registry,
     pieces: &[Piece],
-    verified: &[bool],
+    valid: &[bool],
     operations: impl Fn(&Entry) -> Option<u64>,
 ) -> Outcome {
     let topic = registry.topic();
     let mut outcome = Outcome::default();
     for (at, piece) in pieces.iter().enumerate() {
-        let is_verified = verified.get(at).copied().unwrap_or(false);
+        let is_verified = valid.get(at).copied().unwrap_or(false);
         match piece {
             Piece::Entry(bytes) => match decode_entry(&topic, bytes, is_verified) {
                 Err(_) => outcome.rejections.push(Rejection::Forged),

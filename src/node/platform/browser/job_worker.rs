@@ -10,8 +10,8 @@
 //!   terminate()
 //! ```
 //!
-//! A worker lives for one job; its memory (64 MiB while a key is derived) is freed with it. Only checking signatures has a
-//! worker that stays while pages of them arrive ([`verify`]).
+//! A worker lives for one job; its memory (64 MiB while a key is derived) is freed with it. Only preparing pages has a
+//! worker that stays while they arrive ([`prepare_page`]).
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -28,50 +28,51 @@ use web_sys::{DedicatedWorkerGlobalScope, MessageEvent, Worker, WorkerOptions, W
 use crate::platform::browser::shared_worker::SharedWorker;
 use gen_registry_core::identity::Topic;
 use gen_registry_core::jobs::{Job, JobOutput, PROTOCOL, perform as perform_here};
+use gen_registry_core::sync::exchange::PreparedPage;
 
 /// What `public/worker.js` is to load. Trunk gives a worker's files no hash.
 const PROGRAM: &str = "js=/gen-registry-work.js&wasm=/gen-registry-work_bg.wasm";
 
-/// How long a page waits for the worker that checks signatures to start. Its files come from the server, which may hang; the
-/// page's signatures are checked without it then.
+/// How long a page waits for the worker that prepares pages to start. Its files come from the server, which may hang; the
+/// page is admitted without it then.
 const START_PATIENCE_MILLIS: u32 = 2_000;
-/// How long the worker that checks signatures stays without work.
+/// How long the worker that prepares pages stays without work.
 const IDLE_MILLIS: u32 = 10_000;
 
 thread_local! {
-    /// The worker that checks signatures.
-    static VERIFIER: Rc<SharedWorker<Option<JobOutput>>> = Rc::new(SharedWorker::new(PROGRAM, PROTOCOL));
+    /// The worker that prepares pages.
+    static PREPARER: Rc<SharedWorker<Option<JobOutput>>> = Rc::new(SharedWorker::new(PROGRAM, PROTOCOL));
     /// When it is ended: each request puts it off.
     static END: RefCell<Option<Timeout>> = const { RefCell::new(None) };
 }
 
-/// Begins to check the signatures in a page, from the page's side. Returns `None` if no worker can be had.
-pub(super) fn verify(topic: Topic, page: &[u8]) -> Option<LocalBoxFuture<'static, Option<Vec<bool>>>> {
-    let verifier = VERIFIER.with(Rc::clone);
-    let answer = verifier.ask(&Job::Verify { topic, page: page.to_vec().into() });
+/// Begins to prepare a page of pieces, from the page's side. Returns `None` if no worker can be had.
+pub(super) fn prepare_page(topic: Topic, page: &[u8]) -> Option<LocalBoxFuture<'static, Option<PreparedPage>>> {
+    let preparer = PREPARER.with(Rc::clone);
+    let answer = preparer.ask(&Job::PreparePage { topic, page: page.to_vec().into() });
     put_off_the_end();
     Some(Box::pin(async move {
         let answer = match select(answer, TimeoutFuture::new(START_PATIENCE_MILLIS)).await {
             Either::Left((answer, _)) => answer,
             Either::Right((_, answer)) => {
-                if !verifier.is_ready() {
-                    verifier.give_up();
+                if !preparer.is_ready() {
+                    preparer.give_up();
                 }
                 answer.await
             }
         };
         match answer {
-            Ok(Some(JobOutput::Verified(verified))) => Some(verified),
+            Ok(Some(JobOutput::PagePrepared(prepared))) => Some(prepared),
             Ok(_) | Err(_) => None,
         }
     }))
 }
 
-/// Has the worker that checks signatures end once it had nothing to do for a while.
+/// Has the worker that prepares pages end once it had nothing to do for a while.
 fn put_off_the_end() {
     let end = Timeout::new(IDLE_MILLIS, || {
-        VERIFIER.with(|verifier| match verifier.pending() {
-            0 => verifier.end(),
+        PREPARER.with(|preparer| match preparer.pending() {
+            0 => preparer.end(),
             _ => put_off_the_end(),
         });
     });

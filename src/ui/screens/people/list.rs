@@ -40,7 +40,6 @@ pub struct Row {
 }
 
 impl Row {
-    /// Loads the first page, and again with every change of what is asked for or known. Call it inside a component.
     fn new(entry: UsernameEntry) -> Self {
         let mut hasher = DefaultHasher::new();
         let UsernameEntry { person, registered_at, status, .. } = &entry;
@@ -77,6 +76,7 @@ pub struct PeopleList {
 }
 
 impl PeopleList {
+    /// Loads the first page, and again with every change of what is asked for or known. Call it inside a component.
     pub fn new(prefix: Memo<String>, after: Memo<Option<String>>) -> Self {
         let app_state = app_state();
         let directory = Self {
@@ -132,7 +132,6 @@ impl PeopleList {
         });
     }
 
-    /// Takes an answer, unless a newer request was begun. `place` puts the new rows among the old ones.
     /// Takes an answer, unless a newer request was begun.
     ///
     /// `place` puts the new rows in place of the old ones or after them. A failure leaves the rows as they are.

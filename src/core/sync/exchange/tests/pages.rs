@@ -46,8 +46,8 @@ fn page_that_was_checked_beforehand_is_admitted_alike() {
         }
     }
     let page = Message::Pieces { ticket: 1, pieces: pieces.clone() }.encode();
-    assert!(Message::is_page(&page) && verify_page(&history.topic(), &[0]).is_empty());
-    let verified = verify_page(&history.topic(), &page);
+    assert!(Message::is_page(&page) && prepare_page(&history.topic(), &[0]) == PreparedPage::default());
+    let verified = prepare_page(&history.topic(), &page).valid;
     assert_eq!(verified.iter().filter(|is_right| !**is_right).count(), 2, "{verified:?}");
 
     let (mut one, mut other) = (Registry::new(history.clone()), Registry::new(history));
