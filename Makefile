@@ -15,7 +15,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run build test check typings dev lint test-native test-browser test-e2e e2e-build screenshots simulate model simulate-presence soak-relay front-running figures bench bench-page bench-join bench-connect bench-blocks bench-search bench-elder clean advisories setup setup-lint setup-test setup-bench
+.PHONY: run build test check typings dev lint test-native test-browser test-e2e e2e-build screenshots simulate model simulate-presence limits pool soak-relay front-running figures bench bench-page bench-join bench-connect bench-blocks bench-search bench-elder clean advisories setup setup-lint setup-test setup-bench
 
 ENV := . scripts/env.sh;
 HTTP ?= 127.0.0.1:8080
@@ -153,6 +153,19 @@ figures: setup
 	@$(ENV) cargo build --quiet --locked --profile bench --package gen-registry-server
 	@$(ENV) FIGURES_ROUNDS=$(or $(ROUNDS),100) \
 		cargo test --locked --profile bench --test it measured -- --ignored --nocapture --test-threads 1
+
+# What breaks first as a network grows: a table.
+limits: setup
+	$(STEP) 'What breaks at which figure'
+	@$(ENV) cargo test --locked --profile bench --test it measured_limits -- --ignored --nocapture
+
+# Whole nodes at several relays of the real program: whether all find each other, what that takes, and the loss of a relay:
+# make pool NODES=600 RELAYS=4 PAIRS=200 SEED=7
+pool: setup
+	$(STEP) 'Many nodes at a pool of relays'
+	@$(ENV) cargo build --quiet --locked --profile bench --package gen-registry-server
+	@$(ENV) POOL_NODES=$(or $(NODES),600) POOL_RELAYS=$(or $(RELAYS),4) POOL_PAIRS=$(or $(PAIRS),200) $(if $(SEED),SEED=$(SEED)) \
+		cargo test --locked --profile bench --test it measured_pool -- --ignored --nocapture
 
 bench: setup
 	$(STEP) 'Native benchmarks'

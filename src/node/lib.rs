@@ -124,6 +124,7 @@ use gen_registry_core::sync::exchange::wire::Piece;
 pub use admit::AdmissionReport;
 pub use network::Network;
 pub use notices::{FOLLOWS_MAX, NOTICES_MAX};
+pub use retention::STRANGERS_MAX;
 
 /// The program's version, for backups and the settings page.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

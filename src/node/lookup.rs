@@ -39,6 +39,7 @@ use gen_registry_core::canonical::{DecodeError, Decoder, Encoder};
 use gen_registry_core::name::{ClaimedName, parse_input};
 use gen_registry_core::outcome::NameKey;
 use gen_registry_core::time::Timestamp;
+pub use publisher::PUBLISH_EVERY;
 pub(crate) use publisher::run as publish;
 pub use validator::RecordValidator;
 

@@ -7,6 +7,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 mod admission;
 mod announcements;
+mod breaking_points;
 mod catalogue;
 mod checkpoints;
 mod conflicts;
@@ -33,6 +34,7 @@ mod networks;
 mod opinions;
 mod pack;
 mod packages;
+mod pool_figures;
 mod prepared;
 mod presence;
 mod private_lists;

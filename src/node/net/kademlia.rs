@@ -97,7 +97,7 @@ fn config() -> kad::Config {
 }
 
 /// Returns the store. Its own limits are a second line: [`values`] keeps within them.
-fn store(local_peer_id: PeerId) -> MemoryStore {
+pub fn store(local_peer_id: PeerId) -> MemoryStore {
     let config = MemoryStoreConfig {
         max_records: VALUES_MAX,
         // libp2p refuses values of exactly this length.
