@@ -7,7 +7,8 @@
 //!   `dashboard`: the page for operators; `counts`: what the server counts;
 //!   `limits`: what operators may set
 //! - `network`: which network it founds, joins or keeps; `keys`: the secret keys of a network in the data folder
-//! - `witness`: the witness's files and thread; `catalogue_node`: the node that publishes the starter `catalogue`
+//! - `witness`: the witness's files and thread; `catalogue_node`: the node that publishes the starter `catalogue`; `names`:
+//!   the file of the relay's Kademlia
 
 pub mod catalogue;
 pub mod catalogue_node;
@@ -16,6 +17,7 @@ mod dashboard;
 pub mod http;
 pub mod keys;
 pub mod limits;
+mod names;
 pub mod network;
 pub mod serve;
 pub mod site;

@@ -45,6 +45,7 @@ use crate::counts::ServerCounts;
 use crate::dashboard;
 use crate::http;
 use crate::limits::HttpLimits;
+use crate::names::NamesFile;
 use crate::network::{self, Membership, NetworkError, NetworkOptions};
 use crate::site::Site;
 use crate::status;
@@ -56,7 +57,11 @@ use gen_registry_node::net::forwarded::TrustedProxies;
 use gen_registry_node::net::relay::{
     Multiaddr, Relay, RelayError, RelayOptions, key::NodeKey, limits::RelayLimits, witness::WitnessEndpoint,
 };
-use gen_registry_node::net::{ice::IceServer, kademlia::values::ValidateRecord};
+use gen_registry_node::net::{
+    ice::IceServer,
+    kademlia::{kept_record::RecordArchive, values::ValidateRecord},
+};
+use gen_registry_node::store::sqlite::SqliteError;
 use gen_registry_pack::policy::{HEADER_POLICY, SANDBOX, SANDBOX_POLICY, SECURITY_HEADERS};
 use gen_registry_pack::{NAME_HASH_DIGITS, NAME_HASH_DIGITS_MIN};
 
@@ -92,6 +97,8 @@ pub enum ServeError {
     Data { folder: PathBuf, source: io::Error },
     #[error(transparent)]
     Relay(#[from] RelayError),
+    #[error(transparent)]
+    Names(#[from] SqliteError),
     #[error(transparent)]
     Witness(#[from] WitnessStartError),
     #[error(transparent)]
@@ -305,9 +312,9 @@ fn relay_options(
     data: Option<&Path>,
     network: &Network,
     (proxies, by_address): (TrustedProxies, bool),
-) -> Result<RelayOptions, RelayError> {
+) -> Result<RelayOptions, ServeError> {
     let key = match data {
-        Some(folder) => NodeKey::load_or_create(folder)?,
+        Some(folder) => NodeKey::load_or_create(folder).map_err(RelayError::from)?,
         None => {
             tracing::info!("the relay has a new key for this run; with --data it keeps one");
             NodeKey::fresh()
@@ -317,7 +324,8 @@ fn relay_options(
     let limits = RelayLimits { by_address, ..limits };
     let validator = RecordValidator::new(network.history().clone());
     let validator: Option<Arc<dyn ValidateRecord>> = Some(Arc::new(validator));
-    Ok(RelayOptions { key, listen, public, proxies, bootstrap, dht_server, validator, witness, limits })
+    let archive = data.map(NamesFile::open).transpose()?.map(|file| Box::new(file) as Box<dyn RecordArchive>);
+    Ok(RelayOptions { key, listen, public, proxies, bootstrap, dht_server, validator, archive, witness, limits })
 }
 
 /// Returns the HTTP service without a listener.

@@ -5,6 +5,8 @@ mod asked;
 mod crowd;
 mod poison;
 
+use std::path::Path;
+
 use gen_registry_api::*;
 use gen_registry_core::name::Username;
 use gen_registry_core::name_proof;
@@ -13,6 +15,9 @@ use gen_registry_node::Network;
 use crate::lookup::crowd::{Crowd, farthest, nearest};
 use crate::support::memory_network::{self, Founded};
 use crate::support::modules::{draft, wasm};
+use crate::support::network::of_server;
+use crate::support::node::TestNode;
+use crate::support::server::{Server, dist};
 use crate::support::wait::{eventually, in_one_thread};
 
 fn username_key(network: &Network, name: &str) -> [u8; 32] {
@@ -89,6 +94,50 @@ fn name_of_an_absent_holder_is_found_and_a_relinquished_one_is_not() {
         assert_eq!((report.found, report.answered_by), (None, Some(AnsweredBy::Network)));
         assert!(report.free_at.is_some(), "it was given up, and his older record did not come back");
     });
+}
+
+/// Nobody who knows her is online when the server comes back; a record in its file that proves nothing is not served.
+#[test]
+fn name_is_found_after_the_server_was_started_again() {
+    in_one_thread(async {
+        let (page, data) = (dist(), tempfile::tempdir().unwrap());
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let address = format!("/ip4/127.0.0.1/tcp/{port}/ws");
+        let folder = data.path().to_str().unwrap();
+        let flags = ["--data", folder, "--for-tests", "--no-catalogue", "--p2p", &address];
+        let mut server = Server::with(page.path(), &flags);
+        let network = of_server(&server);
+        let alice = TestNode::join(network.clone()).await;
+        alice.claim("alice_smith").await.unwrap();
+        alice.is_confirmed().await;
+        eventually("the relay keeps her name", async || kept(&server) == 1).await;
+        alice.leave().await;
+        server.kill();
+        forge_a_record(&data.path().join("names.db"), &username_key(&network, "bob_jones"));
+
+        let server = Server::with(page.path(), &flags);
+        eventually("the relay has what it kept", async || kept(&server) == 1).await;
+        let carol = TestNode::join(network).await;
+        eventually("the relay is connected", async || carol.has_relay().await).await;
+        let report = carol.find_username("alice_smith").await;
+        assert_eq!((report.found.is_some(), report.answered_by), (true, Some(AnsweredBy::Network)));
+        assert!(carol.find_username("bob_jones").await.found.is_none());
+        assert!(server.counters().contains("gen_relay_kademlia_values 1"), "the forged one is gone");
+    });
+}
+
+/// How many records the relay has.
+fn kept(server: &Server) -> usize {
+    let counters = server.counters();
+    let line = counters.lines().find_map(|line| line.strip_prefix("gen_relay_kademlia_values "));
+    line.and_then(|number| number.parse().ok()).expect("it is counted")
+}
+
+/// Puts the only record of the file under another key, too.
+fn forge_a_record(file: &Path, key: &[u8; 32]) {
+    let connection = rusqlite::Connection::open(file).unwrap();
+    let forge = "INSERT INTO records SELECT tbl, lower(hex(?1)), bytes FROM records";
+    assert_eq!(connection.execute(forge, [&key[..]]).unwrap(), 1);
 }
 
 /// Must show 4 of the issue: 20 nodes nearest to a key, which take every value and keep none, and deny what they are

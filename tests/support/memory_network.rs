@@ -135,6 +135,7 @@ async fn relay_at(
         bootstrap,
         dht_server: true,
         validator: Some(Arc::new(validator)),
+        archive: None,
         witness,
         limits: RelayLimits { by_address: false, ..RelayLimits::default() },
     };

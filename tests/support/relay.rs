@@ -26,6 +26,7 @@ pub fn options(limits: RelayLimits) -> RelayOptions {
         bootstrap: vec![],
         dht_server: true,
         validator: None,
+        archive: None,
         witness: None,
         limits,
     }

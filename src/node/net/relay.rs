@@ -59,6 +59,7 @@ pub use crate::net::address;
 pub use error::RelayError;
 
 use crate::net::forwarded::TrustedProxies;
+use crate::net::kademlia::kept_record::RecordArchive;
 use crate::net::kademlia::values::ValidateRecord;
 use crate::net::relay::{
     address::{peer_of, socket_of, websocket_origin, with_peer},
@@ -77,7 +78,6 @@ use crate::net::relay::{
 use crate::net::streams::Incoming;
 
 /// The configuration of a relay.
-#[derive(Clone)]
 pub struct RelayOptions {
     /// The relay's key.
     pub key: NodeKey,
@@ -93,6 +93,8 @@ pub struct RelayOptions {
     pub dht_server: bool,
     /// Validates records before they are stored. Without one, none is stored.
     pub validator: Option<Arc<dyn ValidateRecord>>,
+    /// Where the records of its Kademlia are kept beyond its run.
+    pub archive: Option<Box<dyn RecordArchive>>,
     /// The witness beside it.
     pub witness: Option<WitnessEndpoint>,
     /// Its limits.
@@ -151,7 +153,7 @@ impl Relay {
         registry: Registry,
         places: Places,
     ) -> Result<Self, RelayError> {
-        let RelayOptions { key, listen, public, bootstrap, validator, witness, limits, .. } = options;
+        let RelayOptions { key, listen, public, bootstrap, validator, archive, witness, limits, .. } = options;
         let peer = key.peer_id();
         if let Some(address) = public.iter().find(|address| websocket_origin(address).is_none()) {
             return Err(RelayError::PublicKind(address.clone()));
@@ -166,7 +168,7 @@ impl Relay {
         let (published_addresses, addresses) = watch::channel(Vec::new());
         let other_relays: Vec<PeerId> = bootstrap.iter().map(|(peer, _)| *peer).collect();
         let control = swarm.behaviour().streams.control();
-        let dht = DhtServer::new(validator, origins.clone(), other_relays.clone(), counts.clone());
+        let dht = DhtServer::new(validator, archive, origins.clone(), other_relays.clone(), counts.clone());
         let rendezvous = Rendezvous::new(&limits, origins.clone(), counts.clone());
         let registering = swarm.behaviour_mut().streams.accept(rendezvous::PROTOCOL);
         // Ends with the swarm, which sends the streams.

@@ -4,6 +4,8 @@
 //! is locked for as long as it is open. A file that is damaged, foreign or newer is an error, never replaced. Calls
 //! block their thread; a server gives the store its own.
 
+mod pair_file;
+
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -12,6 +14,8 @@ use futures::future::{LocalBoxFuture, ready};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, params};
 
 use crate::store::{Batch, Durability, Entry, Store, StoreError, Table};
+
+pub use pair_file::PairFile;
 
 /// Marks the file as one of this program (SQLite, `PRAGMA application_id`): "GenR".
 const APPLICATION_ID: i64 = 0x4765_6e52;

@@ -7,7 +7,7 @@
 //! one. Bob's record evicts Mallory's oldest, and so do the next two: a source that stores less than another loses
 //! nothing to it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hash;
 use std::net::IpAddr;
 
@@ -17,7 +17,7 @@ use libp2p::PeerId;
 pub type Millis = u64;
 
 /// What entries are counted by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Source {
     /// All peers at one IP address.
     Address(IpAddr),
@@ -25,18 +25,33 @@ pub enum Source {
     Peer(PeerId),
 }
 
+/// Where an entry is in the order of expiry; of entries that expire at once, the one put first is before.
+type Place = (Millis, u64);
+
 /// The entries of one store, with their sources. It stores no content.
 #[derive(Debug)]
 pub struct StorageQuota<K> {
-    /// Each entry's source and expiry.
-    entries: HashMap<K, (Source, Millis)>,
-    /// The number of entries of each source.
-    counts: HashMap<Source, usize>,
+    /// Each entry's source and place.
+    entries: HashMap<K, (Source, Place)>,
+    /// All entries in the order of their expiry.
+    by_expiry: BTreeMap<Place, K>,
+    /// The same of each source.
+    of_source: HashMap<Source, BTreeMap<Place, K>>,
+    /// The sources, with the number of their entries, in the order of it.
+    counts: BTreeSet<(usize, Source)>,
+    /// How often something was put.
+    puts: u64,
 }
 
 impl<K> Default for StorageQuota<K> {
     fn default() -> Self {
-        Self { entries: HashMap::new(), counts: HashMap::new() }
+        Self {
+            entries: HashMap::new(),
+            by_expiry: BTreeMap::new(),
+            of_source: HashMap::new(),
+            counts: BTreeSet::new(),
+            puts: 0,
+        }
     }
 }
 
@@ -53,40 +68,52 @@ impl<K: Clone + Eq + Hash> StorageQuota<K> {
 
     /// Adds an entry, or renews its expiry. It goes on counting for its first source.
     pub fn put(&mut self, key: K, source: Source, until: Millis) {
-        if let Some((_, expiry)) = self.entries.get_mut(&key) {
-            *expiry = until;
-            return;
-        }
-        *self.counts.entry(source).or_default() += 1;
-        self.entries.insert(key, (source, until));
+        let source = self.remove(&key).unwrap_or(source);
+        self.puts += 1;
+        let place = (until, self.puts);
+        self.entries.insert(key.clone(), (source, place));
+        self.by_expiry.insert(place, key.clone());
+        self.change(source, |entries| entries.insert(place, key));
     }
 
-    /// Removes an entry, if it is there.
-    pub fn remove(&mut self, key: &K) {
-        let Some((source, _)) = self.entries.remove(key) else { return };
-        if let Some(count) = self.counts.get_mut(&source) {
-            *count -= 1;
-            if *count == 0 {
-                self.counts.remove(&source);
-            }
+    /// Removes an entry. Returns its source, if it was there.
+    pub fn remove(&mut self, key: &K) -> Option<Source> {
+        let (source, place) = self.entries.remove(key)?;
+        self.by_expiry.remove(&place);
+        self.change(source, |entries| entries.remove(&place));
+        Some(source)
+    }
+
+    /// Changes the entries of a source, and counts them again.
+    fn change(&mut self, source: Source, act: impl FnOnce(&mut BTreeMap<Place, K>) -> Option<K>) {
+        let entries = self.of_source.entry(source).or_default();
+        self.counts.remove(&(entries.len(), source));
+        act(entries);
+        match entries.len() {
+            0 => drop(self.of_source.remove(&source)),
+            count => drop(self.counts.insert((count, source))),
         }
     }
 
     /// Returns when an entry expires, if it is there.
     pub fn until(&self, key: &K) -> Option<Millis> {
-        self.entries.get(key).map(|(_, until)| *until)
+        self.entries.get(key).map(|(_, (until, _))| *until)
     }
 
-    /// Returns the expired entries.
+    /// Returns the source of an entry, if it is there.
+    pub fn source(&self, key: &K) -> Option<Source> {
+        self.entries.get(key).map(|(source, _)| *source)
+    }
+
+    /// Returns the expired entries, the oldest first.
     pub fn expired(&self, now: Millis) -> Vec<K> {
-        self.entries.iter().filter(|(_, (_, until))| *until <= now).map(|(key, _)| key.clone()).collect()
+        self.by_expiry.range(..=(now, u64::MAX)).map(|(_, key)| key.clone()).collect()
     }
 
     /// Returns the entry to evict if there is no room: the oldest of the source with most entries.
     pub fn eviction_candidate(&self) -> Option<K> {
-        let (fullest, _) = self.counts.iter().max_by_key(|(_, count)| **count)?;
-        let of_fullest = self.entries.iter().filter(|(_, (source, _))| source == fullest);
-        of_fullest.min_by_key(|(_, (_, until))| *until).map(|(key, _)| key.clone())
+        let (_, fullest) = self.counts.last()?;
+        self.of_source.get(fullest)?.values().next().cloned()
     }
 }
 
@@ -106,7 +133,10 @@ mod tests {
         quota.put(5, flood, 100);
         assert_eq!(quota.eviction_candidate(), Some(4), "that one was renewed");
         assert_eq!(quota.expired(1), [0]);
-        (1..=5).for_each(|key| quota.remove(&key));
-        assert_eq!((quota.eviction_candidate(), quota.len(), quota.counts.len()), (Some(0), 1, 1));
+        (1..=5).for_each(|key| assert!(quota.remove(&key).is_some()));
+        assert_eq!(
+            (quota.eviction_candidate(), quota.len(), quota.counts.len(), quota.by_expiry.len()),
+            (Some(0), 1, 1, 1)
+        );
     }
 }

@@ -28,6 +28,7 @@ use libp2p::kad::store::{MemoryStore, RecordStore};
 use libp2p::kad::{ProviderRecord, Record, RecordKey};
 use libp2p::{Multiaddr, PeerId};
 
+use super::kept_record::{KeptRecord, RecordArchive};
 use super::storage_quota::{Millis, Source, StorageQuota};
 use super::{
     KEY_MAX_BYTES, PROVIDED_KEYS_MAX, PROVIDER_ADDRESS_BYTES, PROVIDER_ADDRESSES, PROVIDER_TIME, PROVIDERS_PER_KEY,
@@ -111,6 +112,8 @@ impl RecordSource {
 pub struct Values {
     /// Validates records; without one, none is stored.
     validator: Option<Arc<dyn ValidateRecord>>,
+    /// Where records are kept beyond this run.
+    archive: Option<Box<dyn RecordArchive>>,
     /// Expiry and source of each record.
     values: StorageQuota<RecordKey>,
     /// Expiry and source of each provider record.
@@ -127,6 +130,50 @@ impl Values {
     /// Creates an empty server's state. Without a validator, no record is stored.
     pub fn new(validator: Option<Arc<dyn ValidateRecord>>) -> Self {
         Self { validator, ..Self::default() }
+    }
+
+    /// Keeps what is stored from now on in an archive, too. Returns what it has, to be validated ([`Values::restore`]). What
+    /// can't be read is removed from it.
+    pub fn keep_in(&mut self, mut archive: Box<dyn RecordArchive>) -> Vec<KeptRecord> {
+        let mut kept = Vec::new();
+        for (key, bytes) in archive.load() {
+            match KeptRecord::decode(key.clone(), &bytes) {
+                Ok(record) => kept.push(record),
+                Err(_) => archive.remove(&key),
+            }
+        }
+        self.archive = Some(archive);
+        kept
+    }
+
+    /// Returns how many records are stored.
+    pub fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    /// Whether no record is stored.
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    /// Stores a record of an earlier run again, unless it has expired, is invalid now or not better than the present one. It
+    /// is removed from the archive otherwise.
+    pub fn restore(&mut self, store: &mut MemoryStore, kept: KeptRecord, now: Millis) {
+        let KeptRecord { record, source, until } = kept;
+        let key = record.key.clone();
+        let is_present = self.values.until(&key).is_some();
+        let is_valid = || {
+            let validator = self.validator.as_ref()?;
+            validator.verify(key.as_ref(), &record.value, None, now).ok()
+        };
+        if is_present {
+            return;
+        }
+        if until > now && self.values.len() < VALUES_MAX && is_valid() == Some(true) && store.put(record).is_ok() {
+            self.values.put(key, source, until);
+        } else if let Some(archive) = &mut self.archive {
+            archive.remove(key.as_ref());
+        }
     }
 
     /// Stores a record if it is valid and better than the present one, or renews the present one. Fails without a
@@ -157,8 +204,7 @@ impl Values {
             if !is_from_publisher || present.publisher.is_some_and(|publisher| is_connected(&publisher)) {
                 record.publisher = present.publisher;
             }
-            store.put(record.clone()).map_err(|_| StoreRefusal::Full)?;
-            self.values.put(record.key, source.quota_key(), until);
+            self.store_value(store, record, source, until)?;
             return Ok(Stored::Again);
         }
         if !validator.verify(record.key.as_ref(), &record.value, value, now).map_err(StoreRefusal::Bad)? {
@@ -170,10 +216,26 @@ impl Values {
                 self.remove_value(store, &first);
             }
         }
-        let key = record.key.clone();
-        store.put(record).map_err(|_| StoreRefusal::Full)?;
-        self.values.put(key, source.quota_key(), until);
+        self.store_value(store, record, source, until)?;
         Ok(Stored::New)
+    }
+
+    /// Stores a record until then, and keeps it in the archive.
+    fn store_value(
+        &mut self,
+        store: &mut MemoryStore,
+        record: Record,
+        source: RecordSource,
+        until: Millis,
+    ) -> Result<(), StoreRefusal> {
+        store.put(record.clone()).map_err(|_| StoreRefusal::Full)?;
+        self.values.put(record.key.clone(), source.quota_key(), until);
+        if let Some(archive) = &mut self.archive {
+            let source = self.values.source(&record.key).unwrap_or_else(|| source.quota_key());
+            let key = record.key.to_vec();
+            archive.put(&key, &KeptRecord { record, source, until }.encode());
+        }
+        Ok(())
     }
 
     /// Stores a provider record, or renews it. If its key has [`PROVIDERS_PER_KEY`], one of a disconnected provider
@@ -225,6 +287,9 @@ impl Values {
 
     /// Removes a record from the store and from the quota.
     fn remove_value(&mut self, store: &mut MemoryStore, key: &RecordKey) {
+        if let Some(archive) = &mut self.archive {
+            archive.remove(key.as_ref());
+        }
         store.remove(key);
         self.values.remove(key);
     }

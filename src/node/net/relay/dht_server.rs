@@ -11,15 +11,19 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use libp2p::kad::store::{MemoryStore, RecordStore};
+use libp2p::kad::store::MemoryStore;
 use libp2p::kad::{self, InboundRequest, ProviderRecord, Quorum, Record};
 use libp2p::{Multiaddr, PeerId};
 
 use crate::net::kademlia::PROVIDER_ADDRESSES;
+use crate::net::kademlia::kept_record::{KeptRecord, RecordArchive};
 use crate::net::kademlia::values::{RecordFault, RecordSource, StoreRefusal, Stored, ValidateRecord, Values, is_short};
 use crate::net::origin::Origin;
 use crate::net::relay::metrics::{Counts, number};
 use crate::net::relay::origins::Origins;
+
+/// Records of an earlier run that are validated in one step: some milliseconds.
+const RESTORED_AT_ONCE: usize = 16;
 
 /// The behaviour with its store in memory.
 type Kademlia = kad::Behaviour<MemoryStore>;
@@ -32,18 +36,38 @@ pub(super) struct DhtServer {
     origins: Origins,
     /// The configured other relays, which get each new record once.
     other_relays: Vec<PeerId>,
+    /// Records of an earlier run that were not validated yet.
+    to_restore: Vec<KeptRecord>,
     counts: Counts,
 }
 
 impl DhtServer {
-    /// Creates the server's state.
+    /// Creates the server's state. With an archive it goes on with the records of its earlier run.
     pub(super) fn new(
         validator: Option<Arc<dyn ValidateRecord>>,
+        archive: Option<Box<dyn RecordArchive>>,
         origins: Origins,
         other_relays: Vec<PeerId>,
         counts: Counts,
     ) -> Self {
-        Self { values: Values::new(validator), origins, other_relays, counts }
+        let mut values = Values::new(validator);
+        let mut to_restore = archive.map(|archive| values.keep_in(archive)).unwrap_or_default();
+        to_restore.sort_by_key(|kept| kept.until);
+        Self { values, origins, other_relays, to_restore, counts }
+    }
+
+    /// Whether there are records of an earlier run that were not validated yet.
+    pub(super) fn is_restoring(&self) -> bool {
+        !self.to_restore.is_empty()
+    }
+
+    /// Validates and stores some records of an earlier run: those first that expire last.
+    pub(super) fn restore_some(&mut self, kademlia: &mut Kademlia, now: u64) {
+        for _ in 0..RESTORED_AT_ONCE {
+            let Some(kept) = self.to_restore.pop() else { break };
+            self.values.restore(kademlia.store_mut(), kept, now);
+        }
+        self.update_gauges(kademlia);
     }
 
     /// Adds a server of this network's Kademlia to the routing table, so that clients of this relay find it.
@@ -149,7 +173,7 @@ impl DhtServer {
 
     /// Updates the gauges of the metrics.
     fn update_gauges(&self, kademlia: &mut Kademlia) {
-        self.counts.kademlia_values.set(number(kademlia.store_mut().records().count()));
+        self.counts.kademlia_values.set(number(self.values.len()));
         self.counts.kademlia_peers.set(number(kademlia.kbuckets().map(|bucket| bucket.num_entries()).sum()));
     }
 }

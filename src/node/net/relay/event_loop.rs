@@ -34,7 +34,7 @@ use crate::net::{
         behaviour::{Behaviour, BehaviourEvent},
         dht_server::DhtServer,
         error::RelayError,
-        limits::{BOOTSTRAP_RETRY, STOP_TIMEOUT},
+        limits::{BOOTSTRAP_RETRY, RESTORE_EVERY, STOP_TIMEOUT},
         metrics::Counts,
         origins::Origins,
         places::Places,
@@ -104,6 +104,8 @@ impl RelayLoop {
     pub(super) async fn run(mut self, mut stopped: oneshot::Receiver<()>) -> Result<(), RelayError> {
         let mut retry = interval(BOOTSTRAP_RETRY);
         retry.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut restoring = interval(RESTORE_EVERY);
+        restoring.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 event = self.swarm.select_next_some() => self.handle_swarm_event(event)?,
@@ -112,6 +114,9 @@ impl RelayLoop {
                     self.dht.expire(self.swarm.behaviour_mut().kademlia.inner_mut(), now());
                     self.places.expire(Instant::now().into_std());
                     self.rendezvous.expire();
+                }
+                _ = restoring.tick(), if self.dht.is_restoring() => {
+                    self.dht.restore_some(self.swarm.behaviour_mut().kademlia.inner_mut(), now());
                 }
                 _ = &mut stopped => break,
             }

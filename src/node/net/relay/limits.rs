@@ -142,6 +142,8 @@ pub const WITNESS_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How often other relays that are not connected are dialled.
 pub const BOOTSTRAP_RETRY: Duration = Duration::from_secs(30);
+/// Between two steps in which records of an earlier run are validated: peers are served meanwhile.
+pub const RESTORE_EVERY: Duration = Duration::from_millis(20);
 /// The first address is available at once or never.
 pub const LISTEN_TIMEOUT: Duration = Duration::from_secs(5);
 /// Connections that are not closed this long after the signal to stop are dropped.
