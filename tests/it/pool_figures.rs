@@ -2,24 +2,31 @@
 //! when a relay is lost. `make pool NODES=600 RELAYS=4`.
 //!
 //! The nodes are whole ones in a few threads of this process. As pages do, each takes a place at two relays, registers there
-//! and keeps some connections to others. In place of WebRTC they have TCP.
+//! and keeps some connections to others. Two things are unlike a page: connections are of TCP in place of WebRTC, and what a page
+//! finds out over a relayed connection, where the other is reached, stands in a list ([`PLACES`]).
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use futures::future::LocalBoxFuture;
 use gen_registry_node::Network;
-use gen_registry_node::net::key::NetPeerId;
+use gen_registry_node::net::key::{NetPeerId, NodeKey};
+use gen_registry_node::net::transport::{self, TransportOptions, TransportStack};
+use libp2p::multiaddr::Protocol;
+use libp2p::{Multiaddr, PeerId};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinSet, LocalSet, spawn_local};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::support::memory_network::keypair;
 use crate::support::network::{of_server, through};
 use crate::support::node::TestNode;
 use crate::support::server::{Server, dist};
@@ -29,6 +36,8 @@ use crate::support::wait::in_one_thread;
 const JOIN_EVERY: Duration = Duration::from_millis(50);
 /// Until a node has its relays and a peer, until a pair is connected, and until all is well after a relay was lost.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// At which every node listens, each at an address of its own.
+const PORT: u16 = 4_001;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// In which relays are watched while nothing happens.
 const QUIET: Duration = Duration::from_secs(30);
@@ -41,6 +50,29 @@ const TICKS: f64 = 100.0;
 
 type Nodes = Rc<RefCell<Vec<Rc<TestNode>>>>;
 type Order = Box<dyn FnOnce(Nodes) -> LocalBoxFuture<'static, ()> + Send>;
+
+/// Where each node listens: what a relayed connection would lead to.
+static PLACES: LazyLock<Mutex<HashMap<PeerId, Multiaddr>>> = LazyLock::new(Mutex::default);
+
+fn place_of(_: &Multiaddr, peer: PeerId) -> Option<Multiaddr> {
+    let place = PLACES.lock().unwrap().get(&peer).cloned()?;
+    Some(place.with(Protocol::P2p(peer)))
+}
+
+/// TCP of a native node, at a place that the list has.
+fn transport(key: NodeKey) -> TransportStack {
+    let key = keypair(&key);
+    let mut stack = transport::open(&key, &TransportOptions::default()).unwrap();
+    let mut places = PLACES.lock().unwrap();
+    let nth = places.len();
+    // An address for each: free ports of one address are soon taken by outgoing connections.
+    let address = Ipv4Addr::new(127, 1 + (nth / 62_500) as u8, (nth / 250 % 250) as u8, (nth % 250 + 1) as u8);
+    let place = Multiaddr::from(address).with(Protocol::Tcp(PORT));
+    places.insert(key.public().to_peer_id(), place.clone());
+    stack.reachability.listening = vec![place];
+    stack.reachability.circuit = place_of;
+    stack
+}
 
 /// A thread with some of the nodes.
 #[derive(Clone)]
@@ -88,7 +120,7 @@ impl Member {
         let began = Instant::now();
         let (place, peer) = host
             .run(async move |nodes: Nodes| {
-                let node = Rc::new(TestNode::join(network).await);
+                let node = Rc::new(TestNode::join_over(network, transport, None).await);
                 let peer = node.mesh.local_peer_id();
                 nodes.borrow_mut().push(node);
                 (nodes.borrow().len() - 1, peer)
