@@ -117,6 +117,7 @@ use crate::witnessing::Witnessing;
 use futures::future::LocalBoxFuture;
 use gen_registry_api::client::Listener;
 use gen_registry_api::*;
+use gen_registry_core::node_limits::NodeLimits;
 use gen_registry_core::registry::Ask;
 use gen_registry_core::sync::exchange::wire::Piece;
 
@@ -165,6 +166,16 @@ impl Node {
         environment: Rc<dyn Environment>,
         network: Network,
     ) -> Result<Self, StoreError> {
+        Self::start_within(store, environment, network, NodeLimits::default()).await
+    }
+
+    /// As [`Node::start`], with other limits than usual.
+    pub async fn start_within(
+        store: Rc<dyn Store>,
+        environment: Rc<dyn Environment>,
+        network: Network,
+        limits: NodeLimits,
+    ) -> Result<Self, StoreError> {
         let records = Records::new(store);
         migrate(&records).await?;
         let mut damaged = Vec::new();
@@ -187,7 +198,7 @@ impl Node {
         let notices = read_setting(&records, notices::RECORD, &mut damaged).await?;
         let range = read_setting(&records, retention::RECORD, &mut damaged).await?;
 
-        let context = Rc::new(Context::new(network, environment, records));
+        let context = Rc::new(Context::new(network, environment, records, limits));
         context.remember_quarantined(quarantined.into_iter().map(|(_, record)| record));
         let keys = Rc::new(KeyStore::new(context.clone(), key_state, settings));
         let registry = Rc::new(Registry::new(context.clone(), keys.clone(), read_model));
