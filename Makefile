@@ -7,6 +7,7 @@
 # make model SEEDS=10000 SWARMS=200 NODES=60   the rules of the second format in random worlds, in any order of arrival
 # make simulate-presence NODES=1000 MINUTES=6   who is online, among many who come and go
 # make front-running ROUNDS=50 STOPS=20 SECONDS=30   a neighbour that tries to overtake claims, also around stops of the witness
+# make attack  a hostile peer against a real page and a real server, act by act: ACT=crowd,words LIFTED=1
 # make figures  how long an edit and a claim take to a connected peer, with real processes
 # make bench  native benchmarks; make bench-page, bench-join, bench-connect, bench-blocks, bench-search,
 #             bench-elder: the page's, in Chromium
@@ -15,7 +16,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run build test check typings dev lint test-native test-browser test-e2e e2e-build screenshots simulate model simulate-presence limits pool soak-relay front-running figures bench bench-page bench-join bench-connect bench-blocks bench-search bench-elder clean advisories setup setup-lint setup-test setup-bench
+.PHONY: run build test check typings dev lint test-native test-browser test-e2e e2e-build screenshots simulate model simulate-presence limits pool soak-relay front-running attack figures bench bench-page bench-join bench-connect bench-blocks bench-search bench-elder clean advisories setup setup-lint setup-test setup-bench
 
 ENV := . scripts/env.sh;
 HTTP ?= 127.0.0.1:8080
@@ -146,6 +147,13 @@ front-running: setup
 	@$(ENV) cargo build --quiet --locked --package gen-registry-server
 	@$(ENV) PLAIN_ROUNDS=$(or $(ROUNDS),50) STOPPED_ROUNDS=$(or $(STOPS),20) STOPPED_SECONDS=$(or $(SECONDS),30) \
 		cargo test --locked --test it overtaker_gets_none_of_many -- --ignored --nocapture
+
+# Fails if own data, a restart of the page, an honest peer's changes or the bound on memory do not hold. ACT=name,name runs
+# these acts only; LIFTED=1 runs each with its defence switched off, and fails if it holds all the same.
+attack: e2e-build
+	$(STEP) 'Attacks'
+	@$(ENV) cargo build --quiet --locked --example hostile-peer
+	@$(ENV) $(if $(ACT),ACT=$(ACT)) $(if $(LIFTED),LIFTED=$(LIFTED)) node tests/attack/main.mjs
 
 # Native nodes around the server program: edits, bursts and claims as a connected peer sees them, and joining. ROUNDS=100
 figures: setup

@@ -12,7 +12,7 @@
 //! - What follows: [`registry`] with [`standing`] and [`outcome`] decides who acts for whom and who holds a name, [`modules`]
 //!   which releases count, [`resolver`] which versions fit together. [`read_model`] answers questions about it all.
 //! - Protocols: [`sync`] has one state machine for each; [`presence`] and [`chat`] hold what its chat protocol carries.
-//! - Bounds: [`limits`] names those that all peers share.
+//! - Bounds: [`limits`] names those that all peers share, [`node_limits`] those that a node is started with.
 //!
 //! State machines have one shape: `handle(input, now)` returns outputs. The caller owns the clock, the store and the
 //! sockets, so a test can replay any order of events.
@@ -45,6 +45,7 @@ pub mod modules;
 pub mod name;
 pub mod name_proof;
 pub mod network;
+pub mod node_limits;
 pub mod outcome;
 pub mod picture;
 pub mod presence;

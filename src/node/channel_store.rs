@@ -110,7 +110,8 @@ pub(crate) struct ChannelStore {
 impl ChannelStore {
     /// Creates the service; reads nothing yet.
     pub(crate) fn new(context: Rc<Context>) -> Self {
-        Self { context, state: RefCell::default() }
+        let authors = Authors::new(&context.limits);
+        Self { context, state: RefCell::new(ChannelState { authors, ..ChannelState::default() }) }
     }
 
     /// Returns the channels. Not to be held across an await.
@@ -157,7 +158,7 @@ impl ChannelStore {
             for found in &damaged {
                 self.context.quarantine(found).await;
             }
-            let (mut log, mut over) = (Log::default(), Vec::new());
+            let (mut log, mut over) = (Log::within(&self.context.limits), Vec::new());
             // Newest last, and so the newest topic line.
             for (_, bytes) in kept {
                 if let Ok(message) = SignedMessage::decode_unverified(&bytes, &self.context.network.topic) {

@@ -106,7 +106,8 @@ impl Channels {
         }
         let record = ChannelRecord { joined_at: self.context.now(), ..ChannelRecord::default() };
         self.context.commit(vec![record.write(&channel)], Durability::Strict).await?;
-        self.store.state_mut().joined.insert(channel.clone(), Joined { record, log: Log::default() });
+        let log = Log::within(&self.context.limits);
+        self.store.state_mut().joined.insert(channel.clone(), Joined { record, log });
         if let Some(mesh) = self.peers.mesh() {
             mesh.subscribe(self.gossip_topic(&channel));
         }

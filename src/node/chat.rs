@@ -45,6 +45,7 @@ use crate::presence::PresenceService;
 use crate::reputation::ReputationTracker;
 use crate::store::StoreError;
 use gen_registry_api::*;
+use gen_registry_core::node_limits::NodeLimits;
 use gen_registry_core::presence::{HeartbeatRefusal, Input, PresenceError};
 use gen_registry_core::sync::chat::rates::{PassedOn, PeerRates, SPEAKERS_REMEMBERED};
 use gen_registry_core::sync::rejection::{Rejection, of_heartbeat};
@@ -77,11 +78,11 @@ impl ChatPeers {
     }
 
     /// Returns the rates of a peer; forgets those of disconnected peers if there are too many.
-    fn rates(&mut self, peer: NetPeerId, connected: &[NetPeerId]) -> &mut PeerRates {
+    fn rates(&mut self, peer: NetPeerId, connected: &[NetPeerId], limits: &NodeLimits) -> &mut PeerRates {
         if self.rates.len() >= SPEAKERS_REMEMBERED && !self.rates.contains_key(&peer) {
             self.rates.retain(|peer, _| connected.contains(peer));
         }
-        self.rates.entry(peer).or_default()
+        self.rates.entry(peer).or_insert_with(|| PeerRates::new(limits))
     }
 }
 
@@ -206,7 +207,7 @@ impl Chat {
     /// Draws on the rates of a peer.
     fn with_rates<T>(&self, peer: NetPeerId, draw: impl FnOnce(&mut PeerRates) -> T) -> T {
         let connected = self.peers.connected();
-        draw(self.state.borrow_mut().rates(peer, &connected))
+        draw(self.state.borrow_mut().rates(peer, &connected, &self.context.limits))
     }
 
     /// Receives a heartbeat and decides who is at fault if it is refused.

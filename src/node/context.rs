@@ -13,6 +13,7 @@ use crate::store::records::{Damaged, Quarantined, Records};
 use crate::store::{Batch, Durability};
 use gen_registry_api::client::Listener;
 use gen_registry_api::{Event, Failure, QuarantinedRecord};
+use gen_registry_core::node_limits::NodeLimits;
 use gen_registry_core::time::Timestamp;
 
 /// The surroundings of one profile's services.
@@ -23,6 +24,8 @@ pub(crate) struct Context {
     pub(crate) environment: Rc<dyn Environment>,
     /// The store.
     pub(crate) records: Records,
+    /// What this node bounds for itself.
+    pub(crate) limits: NodeLimits,
     /// The listeners to this profile's events.
     events: EventBus,
     /// Damaged records of this run and of earlier ones.
@@ -33,11 +36,17 @@ pub(crate) struct Context {
 
 impl Context {
     /// Creates the context of one profile.
-    pub(crate) fn new(network: Network, environment: Rc<dyn Environment>, records: Records) -> Self {
+    pub(crate) fn new(
+        network: Network,
+        environment: Rc<dyn Environment>,
+        records: Records,
+        limits: NodeLimits,
+    ) -> Self {
         Self {
             network,
             environment,
             records,
+            limits,
             events: EventBus::default(),
             quarantined: RefCell::default(),
             losses: Cell::default(),

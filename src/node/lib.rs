@@ -117,6 +117,7 @@ use crate::witnessing::Witnessing;
 use futures::future::LocalBoxFuture;
 use gen_registry_api::client::Listener;
 use gen_registry_api::*;
+use gen_registry_core::node_limits::NodeLimits;
 use gen_registry_core::registry::Ask;
 use gen_registry_core::sync::exchange::PreparedPage;
 use gen_registry_core::sync::exchange::wire::Piece;
@@ -124,7 +125,6 @@ use gen_registry_core::sync::exchange::wire::Piece;
 pub use admit::AdmissionReport;
 pub use network::Network;
 pub use notices::{FOLLOWS_MAX, NOTICES_MAX};
-pub use retention::STRANGERS_MAX;
 
 /// The program's version, for backups and the settings page.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -167,6 +167,16 @@ impl Node {
         environment: Rc<dyn Environment>,
         network: Network,
     ) -> Result<Self, StoreError> {
+        Self::start_within(store, environment, network, NodeLimits::default()).await
+    }
+
+    /// As [`Node::start`], with other limits than usual.
+    pub async fn start_within(
+        store: Rc<dyn Store>,
+        environment: Rc<dyn Environment>,
+        network: Network,
+        limits: NodeLimits,
+    ) -> Result<Self, StoreError> {
         let records = Records::new(store);
         migrate(&records).await?;
         let mut damaged = Vec::new();
@@ -189,7 +199,7 @@ impl Node {
         let notices = read_setting(&records, notices::RECORD, &mut damaged).await?;
         let range = read_setting(&records, retention::RECORD, &mut damaged).await?;
 
-        let context = Rc::new(Context::new(network, environment, records));
+        let context = Rc::new(Context::new(network, environment, records, limits));
         context.remember_quarantined(quarantined.into_iter().map(|(_, record)| record));
         let keys = Rc::new(KeyStore::new(context.clone(), key_state, settings));
         let registry = Rc::new(Registry::new(context.clone(), keys.clone(), read_model));

@@ -49,6 +49,7 @@ use crate::store::records::{StoredRecord, put};
 use crate::store::{Durability, StoreError, Table};
 use gen_registry_api::Event;
 use gen_registry_core::keys::Did;
+use gen_registry_core::node_limits::NodeLimits;
 use gen_registry_core::sync::exchange::budget::Newcomers;
 use gen_registry_core::sync::rejection::Rejection;
 use host::{News, serve};
@@ -81,7 +82,6 @@ pub struct Peering {
 }
 
 /// What the exchanges with all peers share.
-#[derive(Default)]
 pub(crate) struct Sessions {
     /// What each has still to say.
     news: RefCell<BTreeMap<NetPeerId, Rc<News>>>,
@@ -90,6 +90,11 @@ pub(crate) struct Sessions {
 }
 
 impl Sessions {
+    fn new(limits: &NodeLimits) -> Self {
+        let newcomers = Newcomers::new(limits.newcomers_burst, limits.newcomers_per_second);
+        Self { news: RefCell::default(), newcomers: Rc::new(RefCell::new(newcomers)) }
+    }
+
     /// Has every session but one say that something of an identity changed.
     fn announce(&self, did: &Did, but: Option<NetPeerId>) {
         for (peer, news) in &*self.news.borrow() {
@@ -156,16 +161,27 @@ impl Peering {
         // A node that can be dialled keeps records for others.
         let validator =
             listening.as_ref().map(|_| Arc::new(node.lookups.validate_records()) as Arc<dyn ValidateRecord>);
-        let options =
-            MeshOptions { key, topic, relays, ice_servers, public_nodes, remembered_peers, listening, validator };
+        let limits = node.context.limits;
+        let options = MeshOptions {
+            key,
+            topic,
+            relays,
+            ice_servers,
+            public_nodes,
+            remembered_peers,
+            listening,
+            validator,
+            limits,
+        };
         let environment = node.context.environment.clone();
         let (mesh, handle, events) = match transport {
             Some(transport) => Mesh::open_on(transport(options.key.clone()), options, environment)?,
             None => Mesh::open(options, environment)?,
         };
+        let sessions = Rc::new(Sessions::new(&node.context.limits));
         node.peers.join(handle.clone());
         let histories = node.chat.open(&own, &handle).await?;
-        Ok(Self { node, mesh: handle, life: Some((mesh, events, histories)), sessions: Rc::default() })
+        Ok(Self { node, mesh: handle, life: Some((mesh, events, histories)), sessions })
     }
 
     /// Returns the handle of the mesh.

@@ -30,9 +30,7 @@ use gen_registry_core::log::Opening;
 use gen_registry_core::name::{Username, parse_input};
 use gen_registry_core::presence::Event as News;
 use gen_registry_core::presence::heartbeat::ATTENDANCE_LASTS;
-use gen_registry_core::presence::{
-    Acquaintances, Attendance, Input, NODES_MAX, NodeId, Output, Presence, PresenceError, User,
-};
+use gen_registry_core::presence::{Acquaintances, Attendance, Input, NodeId, Output, Presence, PresenceError, User};
 use gen_registry_core::signed::Authored;
 use gen_registry_core::sync::chat::ChatFrame;
 use gen_registry_core::time::Timestamp;
@@ -152,7 +150,8 @@ impl PresenceService {
         let seed = Zeroizing::new(key.seed());
         let registry = self.registry.clone();
         let (topic, key) = (self.context.network.topic, SecretKey::from_seed(&seed));
-        let machine = Presence::with_room(topic, key, kept.session, NODES_MAX, Box::new(registry));
+        let machine =
+            Presence::with_room(topic, key, kept.session, self.context.limits.present_nodes, Box::new(registry));
         *self.online.borrow_mut() = Online { machine: Some(machine), kept, away: false };
         self.save().await
     }

@@ -41,8 +41,6 @@ use gen_registry_core::retention::Retention;
 use gen_registry_core::ring::{BITS_MAX, RingRange, place_of};
 use gen_registry_core::time::Timestamp;
 
-/// The most strangers that a page keeps: with some 5 KB each on the disk and 2 KB in memory they take 100 and 40 MB.
-pub const STRANGERS_MAX: usize = 20_000;
 /// Identities that are evicted in one go.
 const EVICTED_AT_ONCE: usize = 200;
 /// How often it is seen whether there are too many.
@@ -111,7 +109,7 @@ impl Retainer {
         channels: Rc<ChannelStore>,
         range: RangeRecord,
     ) -> Self {
-        let (range, default_quota) = (Cell::new(range), Cell::new(STRANGERS_MAX));
+        let (range, default_quota) = (Cell::new(range), Cell::new(context.limits.strangers));
         let asked_peers = RefCell::default();
         Self { context, keys, registry, decisions, installations, notices, channels, range, default_quota, asked_peers }
     }

@@ -29,7 +29,7 @@ use tokio_io_timeout::TimeoutStream;
 use tower::ServiceExt;
 
 use crate::counts::HttpCounts;
-use crate::limits::{HTTP_HEAD_LINES_MAX, HTTP_HEAD_MAX_BYTES, HTTP_HEAD_TIMEOUT, HTTP_WRITE_TIMEOUT, HttpLimits};
+use crate::limits::{HTTP_HEAD_LINES_MAX, HTTP_HEAD_MAX_BYTES, HTTP_WRITE_TIMEOUT, HttpLimits};
 
 /// After a failure to accept, e.g. for want of files, the next attempt waits for this.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
@@ -47,6 +47,8 @@ pub(crate) struct Door {
 struct Doors {
     proxies: TrustedProxies,
     counts: HttpCounts,
+    /// From the beginning of a connection, or the answer before, to the end of a request's head.
+    head_timeout: Duration,
     connections: Room,
     /// Requests that proxies passed on and that are being answered.
     requests: Room,
@@ -96,10 +98,11 @@ pub(crate) async fn serve(
     Door { limits, proxies, counts }: Door,
     stop: impl Future<Output = ()>,
 ) {
-    let HttpLimits { connections, connections_per_address: per_address } = limits;
+    let HttpLimits { connections, connections_per_address: per_address, head_timeout } = limits;
     let doors = Doors {
         proxies,
         counts,
+        head_timeout,
         connections: Room::new(connections, per_address),
         requests: Room::new(usize::MAX, per_address),
     };
@@ -132,7 +135,7 @@ fn begin(stream: TcpStream, address: SocketAddr, doors: &Doors, app: Router, gra
     };
     let open = doors.counts.connections.clone();
     open.inc();
-    let doors = doors.clone();
+    let (head_timeout, doors) = (doors.head_timeout, doors.clone());
     let service = service_fn(move |request: hyper::Request<Incoming>| {
         let (app, doors) = (app.clone(), doors.clone());
         async move { Ok::<_, Infallible>(answer(request.map(Body::new), is_proxy, &doors, app).await) }
@@ -141,7 +144,7 @@ fn begin(stream: TcpStream, address: SocketAddr, doors: &Doors, app: Router, gra
     stream.set_write_timeout(Some(HTTP_WRITE_TIMEOUT));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HTTP_HEAD_TIMEOUT)
+        .header_read_timeout(head_timeout)
         .max_headers(HTTP_HEAD_LINES_MAX)
         .max_header_size(HTTP_HEAD_MAX_BYTES)
         .serve_connection(TokioIo::new(Box::pin(stream)), service);

@@ -32,18 +32,28 @@ pub struct HttpLimits {
     pub connections: usize,
     /// [`HTTP_CONNECTIONS_PER_ADDRESS`].
     pub connections_per_address: usize,
+    /// [`HTTP_HEAD_TIMEOUT`].
+    pub head_timeout: Duration,
 }
 
 impl Default for HttpLimits {
     fn default() -> Self {
-        Self { connections: HTTP_CONNECTIONS_MAX, connections_per_address: HTTP_CONNECTIONS_PER_ADDRESS }
+        Self {
+            connections: HTTP_CONNECTIONS_MAX,
+            connections_per_address: HTTP_CONNECTIONS_PER_ADDRESS,
+            head_timeout: HTTP_HEAD_TIMEOUT,
+        }
     }
 }
 
 impl HttpLimits {
     /// Returns those of the counters' listener, which is for programs of the operator.
     pub fn of_metrics() -> Self {
-        Self { connections: METRICS_CONNECTIONS_MAX, connections_per_address: METRICS_CONNECTIONS_MAX }
+        Self {
+            connections: METRICS_CONNECTIONS_MAX,
+            connections_per_address: METRICS_CONNECTIONS_MAX,
+            ..Self::default()
+        }
     }
 
     /// Returns those where all clients have the same address, that of a proxy which names none.
@@ -62,6 +72,9 @@ pub struct LimitArguments {
     /// The same of one address.
     #[arg(long, value_name = "N", default_value_t = HTTP_CONNECTIONS_PER_ADDRESS)]
     limit_http_address: usize,
+    /// Seconds in which the head of a request has to arrive; an idle connection ends after them.
+    #[arg(long, value_name = "SECONDS", default_value_t = HTTP_HEAD_TIMEOUT.as_secs())]
+    limit_http_head: u64,
     /// Connections to the relay at once.
     #[arg(long, value_name = "N", default_value_t = relay::CONNECTIONS_IN)]
     limit_connections: u32,
@@ -100,7 +113,11 @@ pub struct LimitArguments {
 impl LimitArguments {
     /// Returns those of the page's listener.
     pub fn http(&self) -> HttpLimits {
-        HttpLimits { connections: self.limit_http, connections_per_address: self.limit_http_address }
+        HttpLimits {
+            connections: self.limit_http,
+            connections_per_address: self.limit_http_address,
+            head_timeout: Duration::from_secs(self.limit_http_head),
+        }
     }
 
     /// Returns those of the relay and of the witness beside it.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::future::{join, poll_fn};
 use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use gen_registry_core::limits::UNREAD_OF_CONNECTION_MAX_BYTES;
+use gen_registry_core::node_limits::NodeLimits;
 use gen_registry_core::sync::signaling::envelope::EnvelopeError;
 use gen_registry_core::sync::signaling::{HandshakeRejection, Message, Role};
 use gen_registry_node::net::webrtc::Paths;
@@ -26,7 +27,11 @@ use crate::pipe::pipe;
 
 async fn connected() -> (Connection, Connection) {
     let (alice, bob) = pipe();
-    let (alice, bob) = join(establish(alice, Role::Offerer, &[]), establish(bob, Role::Answerer, &[])).await;
+    let (alice, bob) = join(
+        establish(alice, Role::Offerer, &[], &NodeLimits::default()),
+        establish(bob, Role::Answerer, &[], &NodeLimits::default()),
+    )
+    .await;
     (alice.expect("the dialler connects"), bob.expect("the listener connects"))
 }
 
@@ -371,16 +376,16 @@ async fn a_frame_that_breaks_the_protocol_resets_its_stream_only() {
 async fn signalling_that_breaks_the_protocol_gives_no_connection() {
     let (alice, mut bob) = pipe();
     bob.write_all(&Message::Candidate("{}".into()).encode()).await.expect("it is written");
-    let refused = establish(alice, Role::Answerer, &[]).await;
+    let refused = establish(alice, Role::Answerer, &[], &NodeLimits::default()).await;
     assert!(matches!(refused.err(), Some(EstablishError::Rejected(HandshakeRejection::CandidateTooEarly))));
     let (alice, mut bob) = pipe();
     bob.write_all(&Message::Offer("no description".into()).encode()).await.expect("it is written");
-    let refused = establish(alice, Role::Answerer, &[]).await;
+    let refused = establish(alice, Role::Answerer, &[], &NodeLimits::default()).await;
     assert!(matches!(refused.err(), Some(EstablishError::Connection(ConnectionError::Browser { .. }))));
     for role in [Role::Offerer, Role::Answerer] {
         let (alice, bob) = pipe();
         drop(bob);
-        let refused = establish(alice, role, &[]).await;
+        let refused = establish(alice, role, &[], &NodeLimits::default()).await;
         assert!(matches!(refused.err(), Some(EstablishError::Rejected(HandshakeRejection::EndedEarly))));
     }
 }
@@ -406,7 +411,11 @@ async fn with_a_wrong_fingerprint_there_is_no_connection() {
             ((alice, bob), Role::Answerer) => (alice, bob.tampered(tamper)),
             ((alice, bob), Role::Offerer) => (alice.tampered(tamper), bob),
         };
-        let (alice, bob) = join(establish(alice, Role::Offerer, &[]), establish(bob, Role::Answerer, &[])).await;
+        let (alice, bob) = join(
+            establish(alice, Role::Offerer, &[], &NodeLimits::default()),
+            establish(bob, Role::Answerer, &[], &NodeLimits::default()),
+        )
+        .await;
         assert_eq!(changed.load(Ordering::Relaxed), 1, "a description was rewritten");
         // The other one reads what was really said, and may see a connection to the right peer until that one refuses.
         let deceived = if rewritten == Role::Answerer { alice.map(drop) } else { bob.map(drop) };

@@ -215,7 +215,7 @@ fn in_the_name_of(entry: &Entry, opening: &Digest, device: &[u8; 32]) -> Piece {
 }
 
 /// As the side that answers, it makes the victim offer everything, and so learns who is there.
-async fn robbed(mallory: &mut Mallory) -> (Conversation, Vec<Detail>) {
+pub async fn robbed(mallory: &mut Mallory) -> (Conversation, Vec<Detail>) {
     let mut talk = mallory.greeted().await;
     let mut machine = nothing();
     loop {
@@ -235,7 +235,7 @@ async fn robbed(mallory: &mut Mallory) -> (Conversation, Vec<Detail>) {
 }
 
 /// Everything, from the beginning, as often as one message can ask.
-fn greedy(details: &[Detail]) -> impl Iterator<Item = Vec<u8>> {
+pub fn greedy(details: &[Detail]) -> impl Iterator<Item = Vec<u8>> {
     let logs = details.iter().flat_map(|detail| &detail.logs).cycle().take(ASKS_MAX);
     let asks: Vec<Ask> = logs.map(|state| Ask::Log { log: state.log, known: Vec::new() }).collect();
     (0..MANY as u64).map(move |ticket| Message::Need { ticket, asks: asks.clone() }.encode())

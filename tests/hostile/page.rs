@@ -1,12 +1,23 @@
 //! The entry in a page: the act is in the address, the state in `globalThis.hostile`.
 
 use gen_registry_core::actors::Device;
+use gen_registry_core::time::Timestamp;
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::UrlSearchParams;
 
 use crate::acts::ACTS;
-use crate::peer::{Mallory, Victim};
+use crate::floods::FLOODS;
+use crate::peer::{Mallory, Side, Victim, sent};
+
+/// Runs something until the page ends.
+pub(crate) fn run_beside(life: impl Future<Output = ()> + 'static) {
+    spawn_local(life);
+}
+
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_millis(js_sys::Date::now() as u64)
+}
 
 pub(crate) fn attack() {
     console_error_panic_hook::set_once();
@@ -15,7 +26,6 @@ pub(crate) fn attack() {
         let query = UrlSearchParams::new_with_str(&search).expect("a query");
         let asked = |what: &str| query.get(what).unwrap_or_else(|| panic!("the address names no {what}"));
         let name = asked("act");
-        let (_, act) = ACTS.into_iter().find(|(known, _)| *known == name).expect("an act");
         let relays = query.get_all("relay");
         let victim = Victim {
             peer: asked("peer").parse().expect("the victim's name"),
@@ -26,14 +36,30 @@ pub(crate) fn attack() {
                 .map(|relay| relay.parse().expect("a relay's address"))
                 .collect(),
         };
-        let (mut mallory, life) = Mallory::new(victim, act.side());
+        let act = ACTS.into_iter().find(|(known, _)| *known == name);
+        let flood = FLOODS.into_iter().find(|(known, _)| *known == name);
+        let side = match (act, flood) {
+            (Some((_, act)), _) => act.side(),
+            (None, Some((_, flood))) => flood.side(),
+            (None, None) => Side::Initiator,
+        };
+        let (mut mallory, life) = Mallory::new(victim, side);
         spawn_local(life);
         say("peer", &mallory.id.to_string().into());
-        mallory.approach().await;
+        if flood.is_none_or(|(_, flood)| flood.is_direct()) {
+            mallory.approach().await;
+        }
         say("state", &"connected".into());
-        let person = Device::of(mallory.victim.topic, &mallory.id.to_string());
-        let said = act.run_job(&mut mallory, person).await;
+        let said = match (act, flood) {
+            (Some((_, act)), _) => {
+                let person = Device::of(mallory.victim.topic, &mallory.id.to_string());
+                act.run_job(&mut mallory, person).await
+            }
+            (None, Some((_, flood))) => flood.run(&mut mallory, asked("count").parse().expect("a number")).await,
+            (None, None) => panic!("no act is called {name}"),
+        };
         say("said", &JsValue::from_f64(said as f64));
+        say("bytes", &JsValue::from_f64(sent() as f64));
         say("state", &"done".into());
         mallory.sent_away().await;
         say("state", &"sent away".into());

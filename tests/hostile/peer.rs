@@ -13,7 +13,7 @@ use asynchronous_codec::Framed;
 use bytes::Bytes;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::future::{Either, poll_fn, select};
-use futures::{SinkExt, StreamExt, pin_mut};
+use futures::{AsyncReadExt, AsyncWriteExt, SinkExt, StreamExt, pin_mut};
 use futures_timer::Delay;
 use gen_registry_core::digest::Digest;
 use gen_registry_core::identity::Topic;
@@ -33,6 +33,23 @@ use unsigned_varint::codec::UviBytes;
 
 /// Longer than anything that a test sends: it is for the victim to refuse.
 const FRAME_MAX_BYTES: usize = 16 * 1024 * 1024;
+/// The name of the gossip about who is online.
+const PRESENCE: &str = "presence";
+
+thread_local! {
+    static SENT: Cell<u64> = const { Cell::new(0) };
+}
+
+fn count_sent(bytes: usize) {
+    SENT.set(SENT.get() + bytes as u64);
+}
+
+/// Bytes that all hostile peers of this program said, without what carries them.
+#[allow(dead_code, reason = "stories do not ask")]
+pub fn sent() -> u64 {
+    SENT.get()
+}
+
 /// After it no more pages are expected.
 const SILENCE: Duration = Duration::from_secs(4);
 
@@ -43,6 +60,8 @@ pub struct Behaviour {
     rendezvous: rendezvous::client::Behaviour,
     identify: identify::Behaviour,
     ping: ping::Behaviour,
+    /// Streams on relayed connections, too.
+    anywhere: libp2p_stream::Behaviour,
     registry: Direct<Registry>,
 }
 
@@ -58,6 +77,7 @@ struct Seen {
     /// Direct connections to the victim.
     direct: usize,
     ever_direct: bool,
+    ever_relayed: bool,
     relays: BTreeSet<PeerId>,
     addresses: BTreeMap<PeerId, Vec<Multiaddr>>,
     listens_to_gossip: bool,
@@ -89,6 +109,7 @@ pub struct Mallory {
     pub victim: Victim,
     side: Side,
     control: Control,
+    by_relay: Control,
     inbound: IncomingStreams,
     orders: UnboundedSender<SwarmCommand>,
     seen: Rc<RefCell<Seen>>,
@@ -101,6 +122,8 @@ impl Mallory {
         let id = key.public().to_peer_id();
         let streams = libp2p_stream::Behaviour::new();
         let mut control = streams.new_control();
+        let anywhere = libp2p_stream::Behaviour::new();
+        let by_relay = anywhere.new_control();
         let inbound = control.accept(StreamProtocol::new(PROTOCOL)).expect("nobody else takes them");
         let TransportStack { transport, relay, upgrade, .. } =
             transport::open(&key, &TransportOptions::default()).expect("a key of the right kind");
@@ -113,6 +136,7 @@ impl Mallory {
             rendezvous: rendezvous::client::Behaviour::new(key),
             identify: identify::Behaviour::new(identify),
             ping: ping::Behaviour::default(),
+            anywhere,
             registry: Direct::new(Registry { gossip: gossip(), streams }),
         };
         let mut swarm = Swarm::new(transport, behaviour, id, transport::swarm_config());
@@ -122,7 +146,7 @@ impl Mallory {
         let (orders, told) = unbounded();
         let seen = Rc::<RefCell<Seen>>::default();
         let life = live(swarm, told, seen.clone(), victim.peer);
-        (Self { id, victim, side, control, inbound, orders, seen }, life)
+        (Self { id, victim, side, control, by_relay, inbound, orders, seen }, life)
     }
 
     fn order(&self, order: impl FnOnce(&mut Swarm<Behaviour>) + 'static) {
@@ -144,11 +168,39 @@ impl Mallory {
 
     /// Learns at the relays where the victim is, and connects to it directly.
     pub async fn approach(&self) {
+        let addresses = self.discover().await;
+        let peer = self.victim.peer;
+        self.order(move |swarm| {
+            let with_name = addresses.into_iter().filter_map(|address| address.with_p2p(peer).ok()).collect();
+            let dial = DialOpts::peer_id(peer).addresses(with_name).condition(PeerCondition::Always).build();
+            swarm.dial(dial).expect("a dial begins");
+        });
+        self.until(|seen| seen.ever_direct.then_some(())).await;
+    }
+
+    /// Learns where the victim is, and connects to it through a relay only.
+    #[allow(dead_code, reason = "for the attacks of `floods`")]
+    pub async fn approach_by_relay(&self) {
+        let addresses = self.discover().await;
+        let peer = self.victim.peer;
+        let without_rtc =
+            |address: Multiaddr| address.iter().filter(|part| !matches!(part, Protocol::WebRTC)).collect::<Multiaddr>();
+        self.order(move |swarm| {
+            let relayed = addresses.into_iter().map(without_rtc).filter_map(|address| address.with_p2p(peer).ok());
+            let relayed = relayed.collect();
+            let dial = DialOpts::peer_id(peer).addresses(relayed).condition(PeerCondition::Always).build();
+            swarm.dial(dial).expect("a dial begins");
+        });
+        self.until(|seen| seen.ever_relayed.then_some(())).await;
+    }
+
+    /// Where the victim is, as the relays say.
+    async fn discover(&self) -> Vec<Multiaddr> {
         for relay in self.victim.relays.clone() {
             self.order(move |swarm| swarm.dial(relay).expect("a relay's address"));
         }
         self.until(|seen| (!seen.relays.is_empty()).then_some(())).await;
-        let addresses = loop {
+        loop {
             let (namespace, relays) = (self.namespace(), self.seen.borrow().relays.clone());
             self.order(move |swarm| {
                 for relay in relays {
@@ -158,16 +210,9 @@ impl Mallory {
             self.seen.borrow_mut().addresses.clear();
             let found = self.until(|seen| (!seen.addresses.is_empty()).then(|| seen.addresses.clone())).await;
             if let Some(addresses) = found.get(&self.victim.peer) {
-                break addresses.clone();
+                return addresses.clone();
             }
-        };
-        let peer = self.victim.peer;
-        self.order(move |swarm| {
-            let with_name = addresses.into_iter().filter_map(|address| address.with_p2p(peer).ok()).collect();
-            let dial = DialOpts::peer_id(peer).addresses(with_name).condition(PeerCondition::Always).build();
-            swarm.dial(dial).expect("a dial begins");
-        });
-        self.until(|seen| seen.ever_direct.then_some(())).await;
+        }
     }
 
     fn namespace(&self) -> rendezvous::Namespace {
@@ -187,6 +232,24 @@ impl Mallory {
         self.control.open_stream(self.victim.peer, StreamProtocol::new(PROTOCOL)).await.ok()
     }
 
+    /// A stream of any protocol, on whatever connection there is.
+    #[allow(dead_code, reason = "for the attacks of `floods`")]
+    pub async fn stream_by_relay(&mut self, protocol: &'static str) -> Option<Stream> {
+        self.by_relay.open_stream(self.victim.peer, StreamProtocol::new(protocol)).await.ok()
+    }
+
+    /// The answer to one request on a stream of its own; `None` if there is none.
+    #[allow(dead_code, reason = "for the attacks of `floods`")]
+    pub async fn ask(&mut self, protocol: &'static str, request: &[u8]) -> Option<Vec<u8>> {
+        let mut stream = self.control.open_stream(self.victim.peer, StreamProtocol::new(protocol)).await.ok()?;
+        count_sent(request.len());
+        stream.write_all(request).await.ok()?;
+        stream.close().await.ok()?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.ok()?;
+        Some(answer)
+    }
+
     /// A conversation in which both have greeted as they should.
     pub async fn greeted(&mut self) -> Conversation {
         let mut talk = self.silent().await;
@@ -201,7 +264,12 @@ impl Mallory {
 
     /// Waits until the victim has said that it listens to the network's gossip.
     pub async fn join_gossip(&self) {
-        let topic = self.gossip_topic();
+        self.join_gossip_of(PRESENCE).await;
+    }
+
+    /// The same of the gossip with this name within the network.
+    pub async fn join_gossip_of(&self, name: &str) {
+        let topic = self.gossip_topic(name);
         self.order(move |swarm| {
             swarm.behaviour_mut().registry.inner_mut().gossip.subscribe(&topic).expect("anybody may");
         });
@@ -216,7 +284,12 @@ impl Mallory {
     }
 
     pub fn publish(&self, bytes: Vec<u8>) {
-        let topic = self.gossip_topic();
+        self.publish_on(PRESENCE, bytes);
+    }
+
+    pub fn publish_on(&self, name: &str, bytes: Vec<u8>) {
+        let topic = self.gossip_topic(name);
+        count_sent(bytes.len());
         self.order(move |swarm| {
             // Full queues are what a flood is about.
             swarm.behaviour_mut().registry.inner_mut().gossip.publish(topic, bytes).ok();
@@ -230,8 +303,8 @@ impl Mallory {
         waiting.await.ok();
     }
 
-    fn gossip_topic(&self) -> gossipsub::IdentTopic {
-        gossipsub::IdentTopic::new(format!("/gen/{}/presence/1", String::from(self.victim.topic)))
+    fn gossip_topic(&self, name: &str) -> gossipsub::IdentTopic {
+        gossipsub::IdentTopic::new(format!("/gen/{}/{name}/1", String::from(self.victim.topic)))
     }
 
     /// Says through identify that it is reached there.
@@ -329,6 +402,7 @@ fn hear(event: SwarmEvent<BehaviourEvent>, seen: &mut Seen, victim: PeerId) {
             let direct = transport::is_direct(endpoint.get_remote_address());
             seen.direct += usize::from(direct);
             seen.ever_direct |= direct;
+            seen.ever_relayed |= !direct;
         }
         SwarmEvent::ConnectionEstablished { peer_id, .. } => drop(seen.relays.insert(peer_id)),
         SwarmEvent::ConnectionClosed { peer_id, endpoint, .. } if peer_id == victim => {
@@ -367,6 +441,7 @@ impl Conversation {
     }
 
     pub async fn say_bytes(&mut self, bytes: Vec<u8>) -> bool {
+        count_sent(bytes.len());
         self.0.send(Bytes::from(bytes)).await.is_ok()
     }
 
@@ -391,9 +466,11 @@ impl Conversation {
         let said = Cell::new(0);
         let saying = async {
             for message in messages {
+                let length = message.len();
                 if sink.send(Bytes::from(message)).await.is_err() {
                     break;
                 }
+                count_sent(length);
                 said.set(said.get() + 1);
             }
             futures::future::pending::<()>().await;
@@ -409,6 +486,7 @@ impl Conversation {
         let (mut sink, mut source) = self.0.split();
         let saying = async {
             for message in messages {
+                count_sent(message.len());
                 if sink.send(Bytes::from(message)).await.is_err() {
                     break;
                 }

@@ -1,31 +1,72 @@
 //! The native entry: one act against a native node.
 
 use gen_registry_core::actors::Device;
+use gen_registry_core::time::Timestamp;
+use gen_registry_node::platform::Environment;
+use gen_registry_node::platform::native::Native;
 use tokio::task::{LocalSet, spawn_local};
 
-use crate::acts::ACTS;
-use crate::peer::{Mallory, Victim};
+use crate::acts::{ACTS, Act};
+use crate::floods::{FLOODS, Flood};
+use crate::peer::{Mallory, Victim, sent};
+use crate::server;
+
+/// Runs something until the program ends.
+pub(crate) fn run_beside(life: impl Future<Output = ()> + 'static) {
+    spawn_local(life);
+}
+
+pub(crate) fn now() -> Timestamp {
+    Native.now()
+}
 
 pub(crate) fn attack() {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(attack) = server::attack(&words) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        return println!("{}", runtime.block_on(LocalSet::new().run_until(attack)));
+    }
     let [act, topic, peer, relays @ ..] = &words[..] else {
         eprintln!("usage: hostile-peer ACT TOPIC NAME RELAY...");
         std::process::exit(2);
     };
-    let (name, act) = ACTS.into_iter().find(|(name, _)| name == act).expect("an act");
     let victim = Victim {
         peer: peer.parse().expect("the victim's name"),
         topic: topic.clone().try_into().expect("a topic"),
         relays: relays.iter().map(|relay| relay.parse().expect("a relay's address")).collect(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    runtime.block_on(LocalSet::new().run_until(async move {
-        let (mut mallory, life) = Mallory::new(victim, act.side());
-        spawn_local(life);
+    let flood = FLOODS.into_iter().find(|(name, _)| name == act);
+    let attacking = async move {
+        match flood {
+            Some((_, flood)) => flood_victim(flood, victim).await,
+            None => {
+                let (name, act) = ACTS.into_iter().find(|(name, _)| name == act).expect("an act");
+                act_against(name, act, victim).await;
+            }
+        }
+    };
+    runtime.block_on(LocalSet::new().run_until(attacking));
+}
+
+async fn act_against(name: &str, act: Act, victim: Victim) {
+    let (mut mallory, life) = Mallory::new(victim, act.side());
+    spawn_local(life);
+    mallory.approach().await;
+    let person = Device::of(mallory.victim.topic, &mallory.id.to_string());
+    let said = act.run_job(&mut mallory, person).await;
+    let again = mallory.is_let_in_again().await;
+    println!("{name} as {}: got out {said}; is let in again: {again}", mallory.id);
+}
+
+/// `COUNT` in the environment says how much of it.
+async fn flood_victim(flood: Flood, victim: Victim) {
+    let count = std::env::var("COUNT").ok().and_then(|count| count.parse().ok()).expect("COUNT is a number");
+    let (mut mallory, life) = Mallory::new(victim, flood.side());
+    spawn_local(life);
+    if flood.is_direct() {
         mallory.approach().await;
-        let person = Device::of(mallory.victim.topic, &mallory.id.to_string());
-        let said = act.run_job(&mut mallory, person).await;
-        let again = mallory.is_let_in_again().await;
-        println!("{name} as {}: got out {said}; is let in again: {again}", mallory.id);
-    }));
+    }
+    let said = flood.run(&mut mallory, count).await;
+    println!(r#"{{"said":{said},"bytes":{}}}"#, sent());
 }

@@ -17,13 +17,13 @@ use gen_registry_core::document::{Document, Edit, Write};
 use gen_registry_core::identity::Topic;
 use gen_registry_core::keys::SecretKey;
 use gen_registry_core::log::{Capabilities, Entry, Kind};
+use gen_registry_core::node_limits::STRANGERS_MAX;
 use gen_registry_core::presence::{Attendance, Input, NodeId, Output, Presence, pace};
 use gen_registry_core::sync::exchange::budget::{
     ANNOUNCEMENTS_PER_SECOND, BYTES_OF_WORK, WORK_OF_ENTRY, WORK_PER_SECOND,
 };
 use gen_registry_core::sync::exchange::wire::Piece;
 use gen_registry_core::time::Timestamp;
-use gen_registry_node::STRANGERS_MAX;
 use gen_registry_node::lookup::PUBLISH_EVERY;
 use gen_registry_node::net::kademlia;
 use gen_registry_node::net::kademlia::values::{

@@ -7,6 +7,7 @@ use std::{env, fs, path::Path};
 
 use arbitrary::Unstructured;
 use gen_registry_core::limits::*;
+use gen_registry_core::node_limits::NodeLimits;
 use gen_registry_core::validation::run_budget::{
     Allotment, Demand, RUN_MEMORY_BYTES, RUN_TABLE_ELEMENTS, RunBudgetError, divide,
 };
@@ -185,7 +186,7 @@ fn deep_nesting_is_rejected_without_a_stack_overflow() {
 /// Returns modules as they are run together.
 fn confined(modules: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let demands: Vec<Demand> = modules.iter().map(|bytes| survey(bytes).unwrap()).collect();
-    let allotments = divide(&demands).unwrap();
+    let allotments = divide(&demands, &NodeLimits::default()).unwrap();
     modules.iter().zip(&allotments).map(|(bytes, allotment)| write_limits(bytes, allotment).unwrap()).collect()
 }
 
@@ -218,7 +219,10 @@ fn modules_that_ask_for_more_than_a_run_may_have_are_held_within_it() {
         assert!(run.iter().all(|bytes| validate(bytes).is_valid()));
     }
     let demand = survey(&fixture("many_tables")).unwrap();
-    assert_eq!(divide(&[demand]), Err(RunBudgetError::TooManyTableElements { found: 600_000_000 }));
+    assert_eq!(
+        divide(&[demand], &NodeLimits::default()),
+        Err(RunBudgetError::TooManyTableElements { found: 600_000_000 })
+    );
 }
 
 #[test]
@@ -283,7 +287,7 @@ fn limiting_random_modules_keeps_them_valid() {
             continue;
         }
         let Ok(demand) = survey(&bytes) else { continue };
-        let Ok(allotments) = divide(&[demand]) else { continue };
+        let Ok(allotments) = divide(&[demand], &NodeLimits::default()) else { continue };
         let bounded = write_limits(&bytes, &allotments[0]).unwrap();
         let report = validate(&bounded);
         assert!(report.is_valid(), "{:?}", report.problem());

@@ -82,7 +82,7 @@ async fn streams_open_for_known_protocols_and_fail_with_a_reason_otherwise() {
         running.abort();
         assert!(running.await.unwrap_err().is_cancelled());
         let gone = control.open_stream(bob, ECHO).await.unwrap_err();
-        assert!(matches!(gone, OpenStreamError::NotConnected), "the swarm is gone");
+        assert!(matches!(gone, OpenStreamError::Ended), "the swarm is gone");
     };
     tokio::time::timeout(PATIENCE, talk).await.expect("nothing waits for ever");
 }

@@ -26,6 +26,7 @@ use crate::chat::hybrid_clock::HybridTime;
 use crate::chat::{Body, SignedMessage};
 use crate::digest::Digest;
 use crate::keys::Did;
+use crate::node_limits::NodeLimits;
 
 /// The most messages kept of one channel: some screens of what was said last, and at most 6 MB.
 pub const HISTORY_MAX: usize = 500;
@@ -96,6 +97,12 @@ impl Default for Bounds {
 }
 
 impl Log {
+    /// An empty log of a node with these limits.
+    pub fn within(limits: &NodeLimits) -> Self {
+        let bounds = Bounds { messages: limits.channel_messages, per_minute: limits.channel_messages_of_author };
+        Self { bounds, ..Self::default() }
+    }
+
     /// Adds a message. The caller has verified its signature and that it belongs to this channel. A known one changes
     /// nothing.
     pub fn put(&mut self, message: SignedMessage) -> Put {

@@ -47,6 +47,7 @@ use crate::digest::Digest;
 use crate::keys::Did;
 use crate::limits::PARAMETERS_VERSION;
 use crate::network::SignedSetChange;
+use crate::node_limits::NodeLimits;
 use crate::registry::{Ask, Detail, Registry};
 use crate::ring::RingRange;
 use crate::sync::exchange::budget::{
@@ -196,6 +197,11 @@ impl Exchange {
             is_credible: true,
             outputs: Vec::new(),
         }
+    }
+
+    /// The same of a node with these limits.
+    pub fn within(self, limits: &NodeLimits) -> Self {
+        Self { budget: Budget::new(limits), ..self }
     }
 
     /// Takes what happened and returns what is to be done, in order.

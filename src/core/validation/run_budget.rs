@@ -11,6 +11,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::node_limits::NodeLimits;
+
 /// Bytes of all memories of a run together: what they begin with and what they grow to. A phone has room for that
 /// beside the page.
 pub const RUN_MEMORY_BYTES: u64 = 64 * 1024 * 1024;
@@ -77,12 +79,14 @@ pub fn check_module_count(found: usize) -> Result<(), RunBudgetError> {
 
 /// Divides the budget of a run among its modules. Returns one allotment for each demand, in the same order; fails if
 /// they begin with more than the budget.
-pub fn divide(demands: &[Demand]) -> Result<Vec<Allotment>, RunBudgetError> {
+pub fn divide(demands: &[Demand], limits: &NodeLimits) -> Result<Vec<Allotment>, RunBudgetError> {
     check_module_count(demands.len())?;
     let memories: Vec<Growable> = demands.iter().flat_map(|demand| demand.memories.iter().copied()).collect();
     let tables: Vec<Growable> = demands.iter().flat_map(|demand| demand.tables.iter().copied()).collect();
-    let memories = share(&memories, RUN_MEMORY_BYTES).map_err(|found| RunBudgetError::TooMuchMemory { found })?;
-    let tables = share(&tables, RUN_TABLE_ELEMENTS).map_err(|found| RunBudgetError::TooManyTableElements { found })?;
+    let memories =
+        share(&memories, limits.run_memory_bytes).map_err(|found| RunBudgetError::TooMuchMemory { found })?;
+    let tables =
+        share(&tables, limits.run_table_elements).map_err(|found| RunBudgetError::TooManyTableElements { found })?;
     let (mut memories, mut tables) = (memories.into_iter(), tables.into_iter());
     let allotments = demands.iter().map(|demand| Allotment {
         memories: memories.by_ref().take(demand.memories.len()).collect(),
@@ -112,6 +116,10 @@ fn share(all: &[Growable], budget: u64) -> Result<Vec<u64>, u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn divide(demands: &[Demand]) -> Result<Vec<Allotment>, RunBudgetError> {
+        super::divide(demands, &NodeLimits::default())
+    }
 
     const PAGE: u64 = 65_536;
     const PAGES: u64 = RUN_MEMORY_BYTES / PAGE;

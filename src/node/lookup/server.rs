@@ -6,8 +6,6 @@ use crate::lookup::{Lookups, decode_request, key_of};
 use crate::net::key::NetPeerId;
 use gen_registry_core::sync::rejection::Rejection;
 
-/// Requests of one peer in each [`ASKED_TIME`].
-pub const ASKED_PER_PEER_RATE: u32 = 60;
 /// The length of the fixed window in which requests are counted, for each peer.
 pub const ASKED_TIME: Duration = Duration::from_secs(60);
 /// Peers whose rate limits are remembered.
@@ -44,7 +42,7 @@ impl Lookups {
         if since.plus(ASKED_TIME) <= now {
             (*since, *count) = (now, 0);
         }
-        *count += 1;
-        *count <= ASKED_PER_PEER_RATE
+        *count = count.saturating_add(1);
+        *count <= self.context.limits.lookups_per_minute
     }
 }

@@ -53,7 +53,7 @@ impl Runner {
             // The called one is the last.
             report = Some(looked_at);
         }
-        let allotments = divide(&demands).map_err(|error| cannot_run(name.as_str(), &error))?;
+        let allotments = divide(&demands, &self.context.limits).map_err(|error| cannot_run(name.as_str(), &error))?;
         let mut modules = Vec::new();
         for ((needed, bytes), allotment) in collected.into_iter().zip(allotments) {
             let confined = self.confine(&needed, bytes, allotment).await?;

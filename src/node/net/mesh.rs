@@ -69,7 +69,7 @@ impl Mesh {
         options: MeshOptions,
         environment: Rc<dyn Environment>,
     ) -> Result<(Self, MeshHandle, mpsc::Receiver<MeshEvent>), MeshError> {
-        let transport_options = TransportOptions { ice_servers: options.ice_servers.clone() };
+        let transport_options = TransportOptions { ice_servers: options.ice_servers.clone(), limits: options.limits };
         let stack = transport::open(&options.key.clone().into_keypair(), &transport_options)?;
         Self::open_on(stack, options, environment)
     }

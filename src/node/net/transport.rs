@@ -15,6 +15,7 @@ use libp2p::core::transport::Boxed;
 use libp2p::{Multiaddr, PeerId, relay};
 
 use crate::net::ice::IceServer;
+use gen_registry_core::node_limits::NodeLimits;
 
 /// A transport and the two behaviours that must be in the same swarm.
 pub struct TransportStack {
@@ -47,4 +48,6 @@ pub struct Reachability {
 pub struct TransportOptions {
     /// STUN and TURN servers. Without any, only peers of the same local network can connect.
     pub ice_servers: Vec<IceServer>,
+    /// What the node bounds for itself.
+    pub limits: NodeLimits,
 }

@@ -1,5 +1,10 @@
 //! The browser's environment, and what only a page has: workers, and the one tab that writes.
 
+#[cfg(debug_assertions)]
+pub mod given_limits;
+#[cfg(not(debug_assertions))]
+#[path = "browser/usual_limits.rs"]
+pub mod given_limits;
 pub mod job_worker;
 pub mod log;
 pub mod parameters;

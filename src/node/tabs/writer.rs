@@ -27,7 +27,7 @@ use crate::network::opening::Served;
 use crate::network::{Network, pin};
 use crate::peering::Peering;
 use crate::platform::browser::tabs::{WebLock, release_lock, request_lock};
-use crate::platform::browser::{Browser, parameters, when_online};
+use crate::platform::browser::{Browser, given_limits, parameters, when_online};
 use crate::relay_renewal::renew_relays;
 use crate::store::indexed_db::{IndexedDb, StoreEvent};
 use crate::store::memory::MemoryStore;
@@ -306,7 +306,7 @@ impl Tab {
         let profile = self.0.writer.profile.borrow().clone();
         let Profile { directory, network, served } = profile.expect("it is set before the tab writes");
         let network = pin::at_start(&Records::new(store.clone()), network).await?;
-        let node = Node::start(store, Rc::new(Browser), network).await?;
+        let node = Node::start_within(store, Rc::new(Browser), network, given_limits::limits()).await?;
         node.keep_networks(directory, served);
         Ok(Rc::new(node))
     }

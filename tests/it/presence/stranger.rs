@@ -9,6 +9,7 @@ use futures::{SinkExt, StreamExt};
 use gen_registry_core::actors::Device;
 use gen_registry_core::identity::Topic;
 use gen_registry_core::keys::SecretKey;
+use gen_registry_core::node_limits::NodeLimits;
 use gen_registry_core::presence::{Attendance, Heartbeat, NodeId, SignedHeartbeat};
 use gen_registry_core::signed::Signed;
 use gen_registry_core::sync::chat::ChatFrame;
@@ -44,6 +45,7 @@ impl Stranger {
             topic: network.topic.into(),
             relays: network.relays.clone(),
             ice_servers: vec![],
+            limits: NodeLimits::default(),
             public_nodes: vec![],
             remembered_peers: vec![],
             listening: None,

@@ -9,21 +9,17 @@ use std::collections::BTreeMap;
 
 use crate::chat::history::AUTHOR_PER_MINUTE;
 use crate::keys::Did;
+use crate::node_limits::NodeLimits;
+pub use crate::node_limits::{
+    AUTHOR_WORDS_BURST, AUTHOR_WORDS_PER_SECOND, HEARTBEATS_BURST, HEARTBEATS_PER_SECOND, WORDS_BURST, WORDS_PER_SECOND,
+};
 use crate::sync::exchange::budget::Bucket;
 use crate::time::Timestamp;
 
-/// Heartbeats accepted from one peer on gossip in a burst, and the lasting rate per second.
-pub const HEARTBEATS_BURST: u64 = 300;
-/// The refill that goes with [`HEARTBEATS_BURST`], per second.
-pub const HEARTBEATS_PER_SECOND: u64 = 30;
 /// Heartbeats of others that this node forwards.
 pub const HEARTBEATS_PASSED_ON_BURST: u64 = 200;
 /// The refill that goes with [`HEARTBEATS_PASSED_ON_BURST`], per second.
 pub const HEARTBEATS_PASSED_ON_PER_SECOND: u64 = 20;
-/// Messages accepted from one peer on gossip.
-pub const WORDS_BURST: u64 = 120;
-/// The refill that goes with [`WORDS_BURST`], per second.
-pub const WORDS_PER_SECOND: u64 = 20;
 /// Messages of others that this node forwards.
 pub const WORDS_PASSED_ON_BURST: u64 = 80;
 /// The refill that goes with [`WORDS_PASSED_ON_BURST`], per second.
@@ -32,11 +28,6 @@ pub const WORDS_PASSED_ON_PER_SECOND: u64 = 12;
 pub const OWN_WORDS_BURST: u64 = 15;
 /// The refill that goes with [`OWN_WORDS_BURST`], per second.
 pub const OWN_WORDS_PER_SECOND: u64 = 1;
-/// Messages accepted of one author, by whichever peer they are forwarded: more than an author may post, since messages
-/// posted one after the other may arrive at once.
-pub const AUTHOR_WORDS_BURST: u64 = 20;
-/// The refill that goes with [`AUTHOR_WORDS_BURST`], per second.
-pub const AUTHOR_WORDS_PER_SECOND: u64 = 2;
 /// Questions that one peer may ask.
 pub const QUESTIONS_BURST: u64 = 48;
 /// The refill that goes with [`QUESTIONS_BURST`], per second.
@@ -72,17 +63,22 @@ pub struct PeerRates {
 
 impl Default for PeerRates {
     fn default() -> Self {
+        Self::new(&NodeLimits::default())
+    }
+}
+
+impl PeerRates {
+    /// The full buckets of a peer of a node with these limits.
+    pub fn new(limits: &NodeLimits) -> Self {
         Self {
-            heartbeats: Bucket::new(HEARTBEATS_BURST, HEARTBEATS_PER_SECOND),
-            words: Bucket::new(WORDS_BURST, WORDS_PER_SECOND),
+            heartbeats: Bucket::new(limits.heartbeats_burst, limits.heartbeats_per_second),
+            words: Bucket::new(limits.words_burst, limits.words_per_second),
             questions: Bucket::new(QUESTIONS_BURST, QUESTIONS_PER_SECOND),
             answers: Bucket::new(ANSWERS_BURST, ANSWERS_PER_SECOND),
             reunions: Bucket::new(REUNIONS_BURST * REUNION_SECONDS, 1),
         }
     }
-}
 
-impl PeerRates {
     /// Returns whether one more heartbeat is accepted from the peer, and counts it.
     pub fn heartbeat(&mut self, now: Timestamp) -> bool {
         self.heartbeats.draw(1, now)
@@ -155,20 +151,35 @@ impl SendLimit {
 }
 
 /// The limits of each author.
-#[derive(Debug, Default)]
-pub struct Authors(BTreeMap<Did, (Bucket, Timestamp)>);
+#[derive(Debug)]
+pub struct Authors {
+    rates: BTreeMap<Did, (Bucket, Timestamp)>,
+    burst: u64,
+    per_second: u64,
+}
+
+impl Default for Authors {
+    fn default() -> Self {
+        Self::new(&NodeLimits::default())
+    }
+}
 
 impl Authors {
+    /// The limits of authors at a node with these limits.
+    pub fn new(limits: &NodeLimits) -> Self {
+        Self { rates: BTreeMap::new(), burst: limits.author_words_burst, per_second: limits.author_words_per_second }
+    }
+
     /// Returns whether one more message of the author is accepted, and counts it. Beyond [`SPEAKERS_REMEMBERED`]
     /// authors, the one silent for longest is forgotten.
     pub fn word(&mut self, author: Did, now: Timestamp) -> bool {
-        if self.0.len() >= SPEAKERS_REMEMBERED && !self.0.contains_key(&author) {
+        if self.rates.len() >= SPEAKERS_REMEMBERED && !self.rates.contains_key(&author) {
             // Who was silent for longest has the fullest bucket.
-            let oldest = self.0.iter().min_by_key(|(_, (_, last))| *last).map(|(author, _)| *author);
-            oldest.map(|oldest| self.0.remove(&oldest));
+            let oldest = self.rates.iter().min_by_key(|(_, (_, last))| *last).map(|(author, _)| *author);
+            oldest.map(|oldest| self.rates.remove(&oldest));
         }
-        let new = || (Bucket::new(AUTHOR_WORDS_BURST, AUTHOR_WORDS_PER_SECOND), now);
-        let (bucket, last) = self.0.entry(author).or_insert_with(new);
+        let new = || (Bucket::new(self.burst, self.per_second), now);
+        let (bucket, last) = self.rates.entry(author).or_insert_with(new);
         *last = now;
         bucket.draw(1, now)
     }
@@ -195,7 +206,7 @@ mod tests {
         for n in 2..SPEAKERS_REMEMBERED + 100 {
             assert!(authors.word(author(n), at(7_000)));
         }
-        assert_eq!(authors.0.len(), SPEAKERS_REMEMBERED);
+        assert_eq!(authors.rates.len(), SPEAKERS_REMEMBERED);
     }
 
     #[test]

@@ -10,32 +10,23 @@
 
 use std::time::Duration;
 
+use crate::node_limits::NodeLimits;
+pub use crate::node_limits::{
+    ANNOUNCEMENTS_BURST, ANNOUNCEMENTS_PER_SECOND, MESSAGES_BURST, MESSAGES_PER_SECOND, NEWCOMERS_BURST,
+    NEWCOMERS_PER_SECOND, WORK_BURST, WORK_PER_SECOND,
+};
 use crate::sync::rejection::Rejection;
 use crate::time::Timestamp;
 
-/// Messages of one peer in a burst, and the lasting rate per second.
-pub const MESSAGES_BURST: u64 = 2_000;
-pub const MESSAGES_PER_SECOND: u64 = 500;
-/// States that one peer announces as news in a burst, and the lasting rate per second. A host sends at most
-/// [`NEWS_MAX`] of them each [`NEWS_EVERY`], well below the rate, after a pause up to [`NEWS_BURST`] times without
-/// waiting, and leaves what is beyond to the next comparison.
-pub const ANNOUNCEMENTS_BURST: u64 = 2_000;
-pub const ANNOUNCEMENTS_PER_SECOND: u64 = 500;
-/// How often a host sends news, and how many states at once.
+/// How often a host sends news, and how many states at once: well below the rate at which they are taken
+/// ([`ANNOUNCEMENTS_PER_SECOND`]). What is beyond is left to the next comparison.
 pub const NEWS_EVERY: Duration = Duration::from_millis(200);
 pub const NEWS_MAX: usize = 64;
 /// How often a host that said nothing for a while sends news at once: what a person does is often several entries, one
 /// right after the other.
 pub const NEWS_BURST: u32 = 4;
 const _: () = assert!((NEWS_MAX as u64) * 1_000 < ANNOUNCEMENTS_PER_SECOND * NEWS_EVERY.as_millis() as u64);
-/// Units of work that the messages of one peer cause in a burst, and the lasting rate per second. Of 1,000 people, each with
-/// three entries of 400 bytes, the side that has them does some 35,000 units of work, and the other 25,000. The lasting
-/// rate keeps a third of one processor busy.
-pub const WORK_BURST: u64 = 1_000_000;
-pub const WORK_PER_SECOND: u64 = 50_000;
 const MICROS_PER_SECOND: u64 = 1_000_000;
-/// How long the burst takes at the lasting rate.
-const BURST_MICROS: u64 = WORK_BURST * MICROS_PER_SECOND / WORK_PER_SECOND;
 /// Work of reading an entry, and of checking one with its signatures.
 pub const WORK_OF_ENTRY: usize = 8;
 /// Work of putting together what is here of an identity.
@@ -44,11 +35,6 @@ pub const WORK_OF_DETAIL: usize = 4;
 pub const BYTES_OF_WORK: usize = 256;
 /// Identities compared per unit of work.
 pub const COMPARED_OF_WORK: usize = 16;
-
-/// Identities that a node takes in a burst though they prove nothing, and the lasting rate per second, from all its peers
-/// together: identities cost nothing, and a peer comes back under another name. A first comparison fits into the burst.
-pub const NEWCOMERS_BURST: u64 = 20_000;
-pub const NEWCOMERS_PER_SECOND: u64 = 5;
 
 /// How many identities a node still takes that were unknown to it and have no confirmed name. It is shared by all exchanges
 /// of the node.
@@ -127,22 +113,37 @@ pub(in crate::sync) struct Budget {
 
 /// The work that a peer caused, as the moment at which it would be done at the lasting rate (generic cell rate algorithm,
 /// ITU-T I.371), in microseconds since 1970.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Work {
     done_at: u64,
+    per_second: u64,
+    /// How long the burst takes at the lasting rate.
+    burst_micros: u64,
+}
+
+impl Work {
+    fn new(burst: u64, per_second: u64) -> Self {
+        let per_second = per_second.max(1);
+        Self { done_at: 0, per_second, burst_micros: burst.saturating_mul(MICROS_PER_SECOND) / per_second }
+    }
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self {
-            messages: Bucket::new(MESSAGES_BURST, MESSAGES_PER_SECOND),
-            announcements: Bucket::new(ANNOUNCEMENTS_BURST, ANNOUNCEMENTS_PER_SECOND),
-            work: Work::default(),
-        }
+        Self::new(&NodeLimits::default())
     }
 }
 
 impl Budget {
+    /// The full buckets of a peer of a node with these limits.
+    pub(in crate::sync) fn new(limits: &NodeLimits) -> Self {
+        Self {
+            messages: Bucket::new(limits.messages_burst, limits.messages_per_second),
+            announcements: Bucket::new(limits.announcements_burst, limits.announcements_per_second),
+            work: Work::new(limits.work_burst, limits.work_per_second),
+        }
+    }
+
     /// Counts one message of the peer.
     pub(in crate::sync) fn message(&mut self, now: Timestamp) -> Result<(), Rejection> {
         self.messages.draw(1, now).then_some(()).ok_or(Rejection::TooManyMessages)
@@ -156,18 +157,18 @@ impl Budget {
     /// Counts work that a message of the peer caused. What is too much is waited for.
     pub(in crate::sync) fn work(&mut self, units: usize, now: Timestamp) {
         let from = self.work.done_at.max(micros(now));
-        self.work.done_at = from + units as u64 * MICROS_PER_SECOND / WORK_PER_SECOND;
+        self.work.done_at = from + units as u64 * MICROS_PER_SECOND / self.work.per_second;
     }
 
     /// Returns whether nothing more is to be read of the peer for now.
     pub(in crate::sync) fn is_resting(&mut self, now: Timestamp) -> bool {
         let ahead = self.work.done_at.saturating_sub(micros(now));
-        if ahead > 2 * BURST_MICROS {
+        if ahead > self.work.burst_micros.saturating_mul(2) {
             // No message causes so much: the clock was set back.
-            self.work = Work::default();
+            self.work.done_at = 0;
             return false;
         }
-        ahead > BURST_MICROS
+        ahead > self.work.burst_micros
     }
 }
 

@@ -54,6 +54,7 @@ use backoff::{millis, retry_delay};
 pub use candidates::{ADDRESS_MAX_BYTES, ADDRESSES_MAX, BANS_MAX, CANDIDATES_MAX};
 use candidates::{Candidates, DialCandidate, Ways};
 use dial_targets::{Circuit, DialTargets};
+use gen_registry_core::node_limits::BAN_SECONDS;
 use public_nodes::PublicNodes;
 use relay_pool::{RelayPool, Visits};
 
@@ -71,7 +72,7 @@ pub const FAILURES_MAX: u32 = 6;
 pub const REMEMBERED_PEERS_MAX: usize = 32;
 /// How long a banned peer is neither dialled nor accepted. It is short: peer ids cost nothing, so that a longer ban
 /// would only hit honest peers with a defect.
-pub const BAN_TIME: Duration = Duration::from_secs(10 * 60);
+pub const BAN_TIME: Duration = Duration::from_secs(BAN_SECONDS);
 
 /// The longest backoff of a candidate, before it is spread at random.
 const RETRY_PEER_MAX: Duration = Duration::from_secs(5 * 60);
@@ -115,6 +116,7 @@ pub struct ConnectionManager {
     is_direct: fn(&Multiaddr) -> bool,
     public_nodes: PublicNodes,
     direct_max: usize,
+    ban_time: Duration,
     dial_targets: DialTargets,
 }
 
@@ -130,8 +132,14 @@ impl ConnectionManager {
             is_direct,
             public_nodes: PublicNodes::default(),
             direct_max: DIRECT_MAX,
+            ban_time: BAN_TIME,
             dial_targets: DialTargets::new(|_, _| None),
         }
+    }
+
+    /// Sets for how long a ban excludes a peer.
+    pub fn with_ban_time(self, ban_time: Duration) -> Self {
+        Self { ban_time, ..self }
     }
 
     /// Sets the addresses of public nodes, each with its peer id at the end. They may be dialled whatever the kind of
@@ -338,7 +346,7 @@ impl ConnectionManager {
         if !self.candidates.contains_key(&peer) && self.candidates.len() >= CANDIDATES_MAX {
             self.evict_one();
         }
-        self.candidates.entry(peer).or_default().banned_until = now + millis(BAN_TIME);
+        self.candidates.entry(peer).or_default().banned_until = now + millis(self.ban_time);
     }
 
     /// Removes peers whose ban is over, and returns them.

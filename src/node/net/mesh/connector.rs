@@ -14,6 +14,7 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use libp2p::core::transport::ListenerId;
 use libp2p::multiaddr::Protocol;
@@ -42,6 +43,8 @@ pub(super) struct Bootstrap {
     pub(super) public_nodes: Vec<String>,
     /// Peers of an earlier run with their addresses. What can't be read is skipped.
     pub(super) remembered_peers: Vec<(String, Vec<String>)>,
+    /// For how long a ban excludes a peer.
+    pub(super) ban_time: Duration,
 }
 
 /// The connection manager with what it needs to act.
@@ -68,10 +71,10 @@ impl Connector {
         environment: Rc<dyn Environment>,
         swarm: &mut Swarm<Behaviour>,
     ) -> Result<Self, MeshError> {
-        let Bootstrap { namespace, relays, public_nodes, remembered_peers } = bootstrap;
+        let Bootstrap { namespace, relays, public_nodes, remembered_peers, ban_time } = bootstrap;
         let namespace = rendezvous::Namespace::new(namespace).map_err(|_| MeshError::Namespace)?;
         let (local_peer_id, relays) = (*swarm.local_peer_id(), parse_all(&relays)?);
-        let mut manager = match &listening {
+        let manager = match &listening {
             None => ConnectionManager::new(local_peer_id, relays, reachability.is_direct)
                 .with_circuits(reachability.circuit)
                 .with_public_nodes(parse_all(&public_nodes)?),
@@ -79,6 +82,7 @@ impl Connector {
                 ConnectionManager::new(local_peer_id, relays, |_| false).with_direct_max(listening.direct_max)
             }
         };
+        let mut manager = manager.with_ban_time(ban_time);
         for (peer, addresses) in &remembered_peers {
             if let Ok(peer) = peer.parse() {
                 manager.add_addresses(peer, addresses.iter().filter_map(|address| address.parse().ok()));

@@ -84,9 +84,10 @@ impl EventLoop {
         commands: Commands,
         events: HostEvents,
     ) -> Result<Self, MeshError> {
-        let MeshOptions { topic, relays, public_nodes, remembered_peers, listening, validator, .. } = options;
+        let MeshOptions { topic, relays, public_nodes, remembered_peers, listening, validator, limits, .. } = options;
         let local_peer_id = *swarm.local_peer_id();
-        let bootstrap = Bootstrap { namespace: topic.clone(), relays, public_nodes, remembered_peers };
+        let ban_time = Duration::from_secs(limits.ban_seconds);
+        let bootstrap = Bootstrap { namespace: topic.clone(), relays, public_nodes, remembered_peers, ban_time };
         let gossip = GossipTopics::new(topic, swarm.behaviour_mut().gossip())?;
         let streams = StreamTable::new(local_peer_id, swarm.behaviour_mut().streams());
         let connector = Connector::new(bootstrap, listening, &mut reachability, environment.clone(), &mut swarm)?;

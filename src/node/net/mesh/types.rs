@@ -14,6 +14,7 @@ use crate::net::mesh::blocks::BlockStream;
 use crate::net::mesh::link::{LinkFault, LinkGuard, Outgoing};
 use crate::net::transport::TransportSetupError;
 use gen_registry_api::ConnectionPath;
+use gen_registry_core::node_limits::NodeLimits;
 
 /// Why a node can't be set up.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,8 @@ pub struct MeshOptions {
     pub listening: Option<Listening>,
     /// Makes this node a Kademlia server that stores what the validator accepts.
     pub validator: Option<Arc<dyn ValidateRecord>>,
+    /// What the node bounds for itself.
+    pub limits: NodeLimits,
 }
 
 /// How a public node is reached. It waits for connections and dials its relays only: strangers must not choose

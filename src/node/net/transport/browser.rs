@@ -43,7 +43,8 @@ pub enum TransportSetupError {
 /// longest.
 pub fn open(key: &Keypair, options: &TransportOptions) -> Result<TransportStack, TransportSetupError> {
     let local = key.public().to_peer_id();
-    let (webrtc, upgrade) = webrtc::new(local, webrtc::Config { ice_servers: options.ice_servers.clone() });
+    let (webrtc, upgrade) =
+        webrtc::new(local, webrtc::Config { ice_servers: options.ice_servers.clone(), limits: options.limits });
     let (circuits, relay) = relay::client::new(local);
     let paths = Paths::default();
     let measured = paths.clone();

@@ -30,6 +30,7 @@ use super::slots::Slots;
 use super::transport::{DialError, DialRequest, HandlerEvent, Transport};
 use crate::net::address::{is_relayed, is_webrtc, relay_of, webrtc_of_relayed};
 use crate::net::ice::IceServer;
+use gen_registry_core::node_limits::NodeLimits;
 
 /// How long the relayed connection stays after the direct one was made: the other side may not have seen it yet.
 pub const RELAYED_LINGER: Duration = Duration::from_secs(2);
@@ -44,6 +45,8 @@ const REQUESTS_WAITING: usize = 16;
 pub struct Config {
     /// STUN and TURN servers. Without any, only peers of the same local network can connect.
     pub ice_servers: Vec<IceServer>,
+    /// What the node bounds for itself.
+    pub limits: NodeLimits,
 }
 
 /// Returns a transport and a behaviour for the same swarm: neither does anything without the other.
@@ -51,7 +54,9 @@ pub fn new(local: PeerId, config: Config) -> (Transport, Behaviour) {
     let (requests, received_requests) = channel(REQUESTS_WAITING);
     // Unbounded: connections are bounded by `slots`, changes of addresses by the reservations at relays.
     let (events, received_events) = unbounded();
-    let shared = Shared { ice_servers: config.ice_servers.into(), slots: Slots::default(), events };
+    let Config { ice_servers, limits } = config;
+    let slots = Slots::new(limits.handshakes_per_relay);
+    let shared = Shared { ice_servers: ice_servers.into(), limits, slots, events };
     let behaviour = Behaviour {
         local,
         shared,

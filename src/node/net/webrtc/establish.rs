@@ -18,9 +18,9 @@
 //! the relay can't read or replace it.
 //!
 //! The handshake fails if the machine rejects a message, if the stream breaks before both descriptions are exchanged, if
-//! the answerer gets no offer within [`OFFER_TIMEOUT`](super::offer::OFFER_TIMEOUT), before which it makes no peer
-//! connection, and after [`ESTABLISH_TIMEOUT`]. Once they are exchanged the stream may break: the candidates received so far may
-//! suffice.
+//! the answerer gets no offer within [`OFFER_SECONDS`](gen_registry_core::node_limits::OFFER_SECONDS), before which it
+//! makes no peer connection, and after [`ESTABLISH_TIMEOUT`]. Once they are exchanged the stream may break: the candidates
+//! received so far may suffice.
 
 use std::collections::VecDeque;
 use std::io;
@@ -40,8 +40,9 @@ use web_sys::{
 };
 
 use super::connection::{Connection, ConnectionError, INIT_LABEL, create_channel};
-use super::offer::{OFFER_TIMEOUT, OfferError, READ_BYTES, receive_offer};
+use super::offer::{OfferError, READ_BYTES, receive_offer};
 use crate::net::ice::IceServer;
+use gen_registry_core::node_limits::NodeLimits;
 use gen_registry_core::sync::signaling::{HandshakeRejection, InEvent, OutEvent, Role, State};
 
 /// From the first message to the direct connection.
@@ -76,11 +77,16 @@ impl From<OfferError> for EstablishError {
 
 /// Establishes a direct connection with the peer at the other end of `signalling`, which must be authenticated: the
 /// connection is verified against the fingerprints that are sent on it.
-pub async fn establish<S>(signalling: S, role: Role, ice_servers: &[IceServer]) -> Result<Connection, EstablishError>
+pub async fn establish<S>(
+    signalling: S,
+    role: Role,
+    ice_servers: &[IceServer],
+    limits: &NodeLimits,
+) -> Result<Connection, EstablishError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let handshake = handshake(signalling, role, ice_servers);
+    let handshake = handshake(signalling, role, ice_servers, limits);
     pin_mut!(handshake);
     match select(handshake, Delay::new(ESTABLISH_TIMEOUT)).await {
         Either::Left((result, _)) => result,
@@ -89,14 +95,22 @@ where
 }
 
 /// Waits for the offer if this side is to answer one, then makes the connection.
-async fn handshake<S>(mut signalling: S, role: Role, ice_servers: &[IceServer]) -> Result<Connection, EstablishError>
+async fn handshake<S>(
+    mut signalling: S,
+    role: Role,
+    ice_servers: &[IceServer],
+    limits: &NodeLimits,
+) -> Result<Connection, EstablishError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut state = State::new(role);
     let outputs = match role {
         Role::Offerer => Vec::new(),
-        Role::Answerer => receive_offer(&mut signalling, &mut state, Delay::new(OFFER_TIMEOUT)).await?,
+        Role::Answerer => {
+            let deadline = Delay::new(Duration::from_secs(limits.offer_seconds));
+            receive_offer(&mut signalling, &mut state, deadline).await?
+        }
     };
     Handshake::new(signalling, role, state, outputs, ice_servers)?.run().await
 }

@@ -30,6 +30,7 @@ use super::establish::establish;
 use super::slots::Slots;
 use super::transport::{DialError, HandlerEvent, IncomingConnection, Reply};
 use crate::net::ice::IceServer;
+use gen_registry_core::node_limits::NodeLimits;
 use gen_registry_core::sync::signaling::{PROTOCOL, Role};
 
 /// The signalling protocol's name.
@@ -61,6 +62,8 @@ pub struct Finished;
 pub(super) struct Shared {
     /// STUN and TURN servers for new connections.
     pub(super) ice_servers: Arc<[IceServer]>,
+    /// What the node bounds for itself.
+    pub(super) limits: NodeLimits,
     /// The limits on incoming handshakes.
     pub(super) slots: Slots,
     /// The queue to the transport.
@@ -110,10 +113,10 @@ impl Handler {
 
     /// Runs a handshake that this side asked for. It ends early if the dial is given up.
     fn offer(&self, stream: Stream, mut reply: Reply) {
-        let ice_servers = self.shared.ice_servers.clone();
+        let Shared { ice_servers, limits, .. } = self.shared.clone();
         let handshake = async move {
             let outcome = {
-                let established = establish(stream, Role::Offerer, &ice_servers);
+                let established = establish(stream, Role::Offerer, &ice_servers, &limits);
                 let cancelled = reply.cancellation();
                 pin_mut!(established);
                 match select(established, cancelled).await {
@@ -135,10 +138,10 @@ impl Handler {
             tracing::debug!(%peer, "handshake over the limit refused");
             return;
         };
-        let Shared { ice_servers, events, .. } = self.shared.clone();
+        let Shared { ice_servers, limits, events, .. } = self.shared.clone();
         let (local_addr, send_back_addr) = (self.local_addr.clone(), self.send_back_addr.clone());
         let handshake = async move {
-            match establish(stream, Role::Answerer, &ice_servers).await {
+            match establish(stream, Role::Answerer, &ice_servers, &limits).await {
                 Ok(connection) => {
                     let incoming = IncomingConnection { peer, connection, local_addr, send_back_addr, _slot: slot };
                     if events.unbounded_send(HandlerEvent::Incoming(Box::new(incoming))).is_err() {

@@ -4,15 +4,12 @@
 //! stranger that says nothing, or a byte now and then, would keep others out.
 
 use std::io;
-use std::time::Duration;
 
 use futures::future::{Either, select};
 use futures::{AsyncRead, AsyncReadExt, pin_mut};
 
 use gen_registry_core::sync::signaling::{HandshakeRejection, InEvent, OutEvent, State};
 
-/// The time in which a whole offer has to arrive. It is sent at once, over a relayed connection that is open already.
-pub const OFFER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Bytes of the signalling stream that are read at once.
 pub const READ_BYTES: usize = 4096;
 
@@ -28,7 +25,7 @@ pub enum OfferError {
 }
 
 /// Feeds the answerer's machine until the offer is there, and returns what the machine wants done. `deadline` is over
-/// after [`OFFER_TIMEOUT`].
+/// after [`OFFER_SECONDS`](gen_registry_core::node_limits::OFFER_SECONDS).
 pub async fn receive_offer<S: AsyncRead + Unpin>(
     signalling: &mut S,
     state: &mut State,
@@ -66,10 +63,11 @@ mod tests {
     use futures::stream::{TryStreamExt, iter};
     use futures::task::LocalSpawnExt;
     use futures::{AsyncRead, FutureExt, StreamExt};
+    use gen_registry_core::node_limits::HANDSHAKES_PER_RELAY;
     use gen_registry_core::sync::signaling::{Message, Role};
     use libp2p::PeerId;
 
-    use super::super::slots::{INBOUND_HANDSHAKES_PER_RELAY, Slots};
+    use super::super::slots::Slots;
     use super::*;
 
     fn answerer() -> State {
@@ -121,10 +119,10 @@ mod tests {
 
     #[test]
     fn slots_of_silent_strangers_are_free_after_the_deadline() {
-        let (slots, relay, mut pool) = (Slots::default(), PeerId::random(), LocalPool::new());
+        let (slots, relay, mut pool) = (Slots::new(HANDSHAKES_PER_RELAY), PeerId::random(), LocalPool::new());
         let (over, deadline) = oneshot::channel::<()>();
         let deadline = deadline.map(drop).shared();
-        for _ in 0..INBOUND_HANDSHAKES_PER_RELAY {
+        for _ in 0..HANDSHAKES_PER_RELAY {
             let (slot, deadline) = (slots.take(PeerId::random(), relay).expect("a slot"), deadline.clone());
             let waiting = async move {
                 let outcome = receive_offer(&mut trickle(Vec::new()), &mut answerer(), deadline).await;

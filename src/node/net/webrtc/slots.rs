@@ -11,11 +11,6 @@ use libp2p::PeerId;
 
 use crate::net::RELAYS_MAX;
 
-/// Incoming handshakes of the peers that one relay introduces.
-pub const INBOUND_HANDSHAKES_PER_RELAY: usize = 8;
-/// Incoming handshakes of all peers. Others are introduced only by the relays that a node has a place at, so each of
-/// them has its whole share.
-pub const INBOUND_HANDSHAKES_MAX: usize = INBOUND_HANDSHAKES_PER_RELAY * RELAYS_MAX;
 /// Incoming handshakes of one peer: the second one is for a retry.
 pub const INBOUND_HANDSHAKES_PER_PEER: usize = 2;
 
@@ -27,9 +22,10 @@ struct Taken {
 }
 
 /// The slots of a node, shared by its handlers.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Slots {
     taken: Arc<Mutex<Taken>>,
+    per_relay: usize,
 }
 
 /// The slot of one handshake; dropping it frees the slot.
@@ -41,12 +37,18 @@ pub struct Slot {
 }
 
 impl Slots {
+    /// Returns the slots of a node: so many for the peers that one relay introduces. Others are introduced only by the
+    /// relays that a node has a place at, so each of them has its whole share.
+    pub fn new(per_relay: usize) -> Self {
+        Self { taken: Arc::default(), per_relay }
+    }
+
     /// Takes a slot for a handshake with a peer that a relay introduced, or returns `None` over any of the limits.
     pub fn take(&self, peer: PeerId, relay: PeerId) -> Option<Slot> {
         let mut taken = self.lock();
         let of = |counts: &HashMap<PeerId, usize>, of: &PeerId| counts.get(of).copied().unwrap_or(0);
-        if taken.by_peer.values().sum::<usize>() >= INBOUND_HANDSHAKES_MAX
-            || of(&taken.by_relay, &relay) >= INBOUND_HANDSHAKES_PER_RELAY
+        if taken.by_peer.values().sum::<usize>() >= self.per_relay.saturating_mul(RELAYS_MAX)
+            || of(&taken.by_relay, &relay) >= self.per_relay
             || of(&taken.by_peer, &peer) >= INBOUND_HANDSHAKES_PER_PEER
         {
             return None;
@@ -81,11 +83,13 @@ fn release(counts: &mut HashMap<PeerId, usize>, of: &PeerId) {
 
 #[cfg(test)]
 mod tests {
+    use gen_registry_core::node_limits::HANDSHAKES_PER_RELAY;
+
     use super::*;
 
     #[test]
     fn slots_of_one_peer_are_limited() {
-        let (slots, peer, relay) = (Slots::default(), PeerId::random(), PeerId::random());
+        let (slots, peer, relay) = (Slots::new(HANDSHAKES_PER_RELAY), PeerId::random(), PeerId::random());
         let held: Vec<Slot> = (0..INBOUND_HANDSHAKES_PER_PEER).filter_map(|_| slots.take(peer, relay)).collect();
         assert_eq!(held.len(), INBOUND_HANDSHAKES_PER_PEER);
         assert!(slots.take(peer, PeerId::random()).is_none(), "through whichever relay");
@@ -97,10 +101,10 @@ mod tests {
 
     #[test]
     fn strangers_of_one_relay_leave_slots_to_those_of_others() {
-        let (slots, crowded) = (Slots::default(), PeerId::random());
+        let (slots, crowded) = (Slots::new(HANDSHAKES_PER_RELAY), PeerId::random());
         let mut held: Vec<Slot> =
-            (0..INBOUND_HANDSHAKES_PER_RELAY).filter_map(|_| slots.take(PeerId::random(), crowded)).collect();
-        assert_eq!(held.len(), INBOUND_HANDSHAKES_PER_RELAY);
+            (0..HANDSHAKES_PER_RELAY).filter_map(|_| slots.take(PeerId::random(), crowded)).collect();
+        assert_eq!(held.len(), HANDSHAKES_PER_RELAY);
         assert!(slots.take(PeerId::random(), crowded).is_none());
         let (peer, quiet) = (PeerId::random(), PeerId::random());
         assert!(slots.take(peer, quiet).is_some(), "another relay's share is its own");
@@ -110,15 +114,15 @@ mod tests {
 
     #[test]
     fn slots_of_all_peers_are_limited() {
-        let slots = Slots::default();
+        let slots = Slots::new(HANDSHAKES_PER_RELAY);
         let mut held: Vec<Slot> = (0..RELAYS_MAX)
             .flat_map(|_| {
                 let relay = PeerId::random();
-                (0..INBOUND_HANDSHAKES_PER_RELAY).map(move |_| relay)
+                (0..HANDSHAKES_PER_RELAY).map(move |_| relay)
             })
             .filter_map(|relay| slots.take(PeerId::random(), relay))
             .collect();
-        assert_eq!(held.len(), INBOUND_HANDSHAKES_MAX);
+        assert_eq!(held.len(), HANDSHAKES_PER_RELAY * RELAYS_MAX);
         assert!(slots.take(PeerId::random(), PeerId::random()).is_none());
         held.pop();
         assert!(slots.take(PeerId::random(), PeerId::random()).is_some());
