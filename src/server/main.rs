@@ -219,33 +219,41 @@ fn run(command: Command) -> anyhow::Result<()> {
                 handovers,
                 catalogue,
             };
-            runtime.block_on(serve(options, listening, stop_signal()))?;
+            let stop = {
+                let _runtime = runtime.enter();
+                stop_signal()
+            };
+            runtime.block_on(serve(options, listening, stop))?;
         }
         Command::Network(command) => print!("{}", network::command::run(command)?),
     }
     Ok(())
 }
 
-/// Done at ctrl-c, or when the system asks the process to end.
+/// Listens from now on for ctrl-c, and for the system asking the process to end. The future is done at the first of them.
+/// Whoever gets an address of the server may stop it at once, so this begins before the server does.
+#[cfg(unix)]
+fn stop_signal() -> impl Future<Output = ()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let [interrupt, terminate] = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    let received = async |signal: std::io::Result<tokio::signal::unix::Signal>| match signal {
+        Ok(mut signal) => {
+            signal.recv().await;
+        }
+        Err(_) => std::future::pending().await,
+    };
+    async move {
+        tokio::select! {
+            () = received(interrupt) => {}
+            () = received(terminate) => {}
+        }
+    }
+}
+
+/// Done at ctrl-c.
+#[cfg(not(unix))]
 async fn stop_signal() {
-    let interrupt = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    };
-    #[cfg(unix)]
-    let terminate = async {
-        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            Ok(mut signal) => {
-                signal.recv().await;
-            }
-            Err(_) => std::future::pending().await,
-        }
-    };
-    #[cfg(not(unix))]
-    let terminate = std::future::pending::<()>();
-    tokio::select! {
-        () = interrupt => {}
-        () = terminate => {}
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
