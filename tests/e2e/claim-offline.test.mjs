@@ -2,7 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  Browser, Server, apiValue, claim, eventually, eventuallyConfirmed, eventuallyHasPeers, eventuallyOfflineReady, startUser,
+  Browser, PATIENCE_AFTER_RESTART, Server, apiValue, claim, eventually, eventuallyConfirmed, eventuallyHasPeers,
+  eventuallyOfflineReady, startUser,
 } from "./harness.mjs";
 
 /** How long a hold lasts in a network for tests. */
@@ -105,7 +106,7 @@ test("a name that is claimed offline is wanted, is announced to nobody, and is h
   assert.equal(await apiValue(bob.page, "lookupUsername", "alice_smith"), null);
 
   await server.restart();
-  await eventuallyConfirmed(page, "alice_smith is yours");
+  await eventuallyConfirmed(page, "alice_smith is yours", PATIENCE_AFTER_RESTART);
   await page.getByText("Confirmed", { exact: true }).waitFor();
   await eventually("Bob has it confirmed", async () =>
     (await apiValue(bob.page, "lookupUsername", "alice_smith"))?.status === "confirmed");
@@ -126,7 +127,7 @@ test("two who want one name offline: the one that the witness sees first holds i
   }
   await bob.browser.close();
   await server.restart();
-  await eventuallyConfirmed(alice.page, "rose is yours");
+  await eventuallyConfirmed(alice.page, "rose is yours", PATIENCE_AFTER_RESTART);
   const again = await startUser(t, server, { profile: bob.browser.profile });
   await again.page.getByRole("region", { name: "Name lost" }).getByText("The name rose is not yours.").waitFor();
   const me = await apiValue(again.page, "whoami");

@@ -32,6 +32,8 @@ const FLAGS = [
 
 /** How long a condition may take before the test fails. Never a measurement. */
 export const PATIENCE = 30_000;
+/** The same where a relay was away before: a page dials it again after 45 s at the latest, 30 s spread by a half. */
+export const PATIENCE_AFTER_RESTART = PATIENCE + 45_000;
 
 /** Polls until `condition` returns something truthy, and returns that. An error counts as "not yet". */
 export async function eventually(what, condition, patience = PATIENCE) {
@@ -304,8 +306,8 @@ export async function claim(page, name) {
 }
 
 /** Waits until the app confirms in a toast that contains `text`. */
-export async function eventuallyConfirmed(page, text) {
-  await page.getByTestId("toast").filter({ hasText: text }).first().waitFor();
+export async function eventuallyConfirmed(page, text, timeout = PATIENCE) {
+  await page.getByTestId("toast").filter({ hasText: text }).first().waitFor({ timeout });
 }
 
 /** What Chromium's inspector says of a promise that it can't wait for any more. */
@@ -401,8 +403,8 @@ export async function eventuallyHasPeers(page, count) {
 }
 
 /** Waits until the page's registry has a holder of the name; returns the holder. */
-export async function eventuallyKnowsName(page, name) {
-  return eventually(`${name} is known`, () => apiValue(page, "lookupUsername", name));
+export async function eventuallyKnowsName(page, name, patience = PATIENCE) {
+  return eventually(`${name} is known`, () => apiValue(page, "lookupUsername", name), patience);
 }
 
 // ---- what a page costs ----

@@ -3,7 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  Server, api, apiValue, eventually, eventuallyHasPeers, eventuallyKnowsName, eventuallyOfflineReady, startUser,
+  PATIENCE_AFTER_RESTART, Server, api, apiValue, eventually, eventuallyHasPeers, eventuallyKnowsName,
+  eventuallyOfflineReady, startUser,
 } from "./harness.mjs";
 
 test("three users register, look up and list names, also while the relay is down", async (t) => {
@@ -92,7 +93,7 @@ test("three users register, look up and list names, also while the relay is down
 
   // It comes back, the witness with it, and newcomers can connect again.
   await server.restart();
-  for (const { page } of all) await eventuallyKnowsName(page, "bob_later");
+  for (const { page } of all) await eventuallyKnowsName(page, "bob_later", PATIENCE_AFTER_RESTART);
   const dora = await startUser(t, server);
   await eventuallyHasPeers(dora.page, 1);
   assert.equal((await eventuallyKnowsName(dora.page, "bob_later")).displayName, "Bob again");
@@ -135,7 +136,7 @@ test("a name is wanted without a witness, and confirmed by the first witness tha
   assert.equal((await apiValue(page, "setupUser", "alice")).nameStatus, "intent");
   await page.getByText("Wanted").first().waitFor();
   await server.restart();
-  await page.getByText("Confirmed").first().waitFor();
+  await page.getByText("Confirmed").first().waitFor({ timeout: PATIENCE_AFTER_RESTART });
   const bob = await startUser(t, server);
   const seen = await eventually("Bob has it confirmed", async () => {
     const found = await apiValue(bob.page, "lookupUsername", "alice");
