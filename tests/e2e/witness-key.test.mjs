@@ -7,7 +7,8 @@ import path from "node:path";
 import { test } from "node:test";
 import { promisify } from "node:util";
 import {
-  Server, api, apiValue, eventually, eventuallyReady, fillStore, startUser, storedKeys, temporaryFolder,
+  Server, api, apiValue, eventually, eventuallyHasPeers, eventuallyReady, fillStore, startUser, storedKeys,
+  temporaryFolder,
 } from "./harness.mjs";
 
 const NAMES = 200;
@@ -87,6 +88,8 @@ test("names stay with those who were known when somebody has the witness's key",
   assert.ok((await contest.innerText()).includes(`${names[0]} holds it`));
   const rival = (await contest.locator("a").getAttribute("href")).split("/").at(-1);
   assert.notEqual(rival, before.get(names[0]).did);
+  // The page was loaded again: the file is fetched of those who carried the names.
+  await eventuallyHasPeers(bob.page, 2);
   const [installed] = await apiValue(bob.page, "install", MODULE);
   assert.deepEqual([installed.name, installed.author.did], [MODULE, before.get(names[0]).did]);
   const { values } = await apiValue(bob.page, "runExport", MODULE, null, "answer", []);
