@@ -8,6 +8,8 @@
 # make simulate-presence NODES=1000 MINUTES=6   who is online, among many who come and go
 # make front-running ROUNDS=50 STOPS=20 SECONDS=30   a neighbour that tries to overtake claims, also around stops of the witness
 # make attack  a hostile peer against a real page and a real server, act by act: ACT=crowd,words LIFTED=1
+# make limits  what breaks first as a network grows: a table
+# make pool NODES=600 RELAYS=4   whole nodes at several relays: who finds whom, and the loss of a relay
 # make figures  how long an edit and a claim take to a connected peer, with real processes
 # make bench  native benchmarks; make bench-page, bench-join, bench-connect, bench-blocks, bench-search,
 #             bench-elder: the page's, in Chromium
