@@ -294,7 +294,8 @@ impl Admission {
         Ok(document)
     }
 
-    /// Whether a prepared document is made of all that is here of an identity's changes: of these entries, all in effect.
+    /// Returns whether a prepared document is complete: the identity was unknown, and its only changes are these entries, all in
+    /// effect.
     fn is_all_of(&self, prepared: &PreparedDocument, kept: &[&Entry]) -> bool {
         let read_model = self.registry.read_model();
         let registry = read_model.registry();

@@ -369,8 +369,8 @@ impl Registry {
         record
     }
 
-    /// Returns the record of a person of whom nothing was here, with what their prepared document says. `None` if that can't
-    /// be read.
+    /// Returns the record of a person who was unknown until now, with the data of their prepared document. `None` if that
+    /// can't be decoded.
     pub(crate) fn new_person_record(&self, prepared: &PreparedDocument) -> Option<PersonRecord> {
         let data = prepared.data()?;
         let mut record = PersonRecord::new(*prepared.did());

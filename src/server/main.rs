@@ -231,7 +231,7 @@ fn run(command: Command) -> anyhow::Result<()> {
 }
 
 /// Listens from now on for ctrl-c, and for the system asking the process to end. The future is done at the first of them.
-/// Whoever gets an address of the server may stop it at once, so this begins before the server does.
+/// The signals are registered before the server starts, since it can be stopped as soon as it has printed its address.
 #[cfg(unix)]
 fn stop_signal() -> impl Future<Output = ()> {
     use tokio::signal::unix::{SignalKind, signal};

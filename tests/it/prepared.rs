@@ -4,11 +4,11 @@ use std::rc::Rc;
 
 use futures::executor::block_on;
 use gen_registry_core::actors::{Device, Person};
-use gen_registry_core::document::{Document, Edit, Write};
+use gen_registry_core::document::{Document, Edit, Write, count_operations};
 use gen_registry_core::identity::Topic;
 use gen_registry_core::log::{Capabilities, Capability, Entry, Kind};
 use gen_registry_core::sync::exchange::wire::{Message, Piece};
-use gen_registry_core::sync::exchange::{PreparedPage, prepare_page};
+use gen_registry_core::sync::exchange::{OPERATIONS_MAX, PreparedPage, prepare_page};
 use gen_registry_core::time::Timestamp;
 use gen_registry_node::platform::test_environment::TestEnvironment;
 use gen_registry_node::store::memory::MemoryStore;
@@ -65,6 +65,15 @@ impl Writer {
         let (at, full) = (self.changes.len() as u64 - 1, Capabilities::full());
         self.document.insert_change(log, at, entry.id(), entry.body(), &full).unwrap();
         entry
+    }
+
+    /// A change with many values.
+    fn write_many(&mut self, nth: usize) -> Entry {
+        let writes: Vec<Write> = (0..250)
+            .map(|at| Edit::CountInstalls { name: format!("m-{nth}-{at}").parse().unwrap(), count: 1 }.to_write())
+            .collect();
+        let body = Document::default().write(self.device.log().numbered(1), NOW, &writes).unwrap();
+        self.append(body)
     }
 
     fn append(&mut self, body: Vec<u8>) -> Entry {
@@ -172,6 +181,22 @@ fn changes_without_effect_are_admitted_alike() {
     let mut alice = alice();
     let (one, noise) = (alice.write("one"), alice.append(b"noise".to_vec()));
     assert_eq!(admitted_alike(&[pieces([&alice.device.opening, &one, &noise])]), [1]);
+}
+
+/// Many changes of one page that announce as much as a change may: the bound of a log is checked only at admission, so without a
+/// bound of its own the worker would apply all of them.
+#[test]
+fn operations_that_are_applied_beforehand_are_bounded() {
+    let mut alice = alice();
+    let entries: Vec<Entry> = (0..100).map(|nth| alice.write_many(nth)).collect();
+    let operations: u64 = entries.iter().map(|entry| count_operations(entry.body()).unwrap()).sum();
+    assert!(operations > OPERATIONS_MAX, "{operations}");
+    let page = pieces([&alice.device.opening].into_iter().chain(&entries));
+    assert_eq!(prepared(&page).documents, [], "more than is applied");
+    assert!(prepared(&page).valid.iter().all(|is_valid| *is_valid));
+    let half = pieces([&alice.device.opening].into_iter().chain(&entries[..40]));
+    assert_eq!(prepared(&half).documents.len(), 1, "the test can fail");
+    assert_eq!(admitted_alike(&[page]), [0]);
 }
 
 /// What a worker says is believed only where it says of what it is made: here it speaks of other entries.

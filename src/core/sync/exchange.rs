@@ -56,7 +56,7 @@ use crate::sync::exchange::budget::{
 use crate::sync::rejection::Rejection;
 use crate::time::Timestamp;
 pub use pieces::{Outcome, Part, admit, admit_verified, load_answer, plan_answer};
-pub use prepared::{PreparedDocument, PreparedPage, prepare_page};
+pub use prepared::{OPERATIONS_MAX, PreparedDocument, PreparedPage, prepare_page};
 use ring::Ring;
 use wire::{ASKS_MAX, BESIDE_MAX, Hello, Message, PAGE_MAX_BYTES, Piece, WANT_MAX, detail_weight};
 

@@ -7,19 +7,23 @@
 //!     documents  A: made of that one change             C's log begins elsewhere
 //! ```
 //!
-//! A prepared document counts only for whom nothing else is here: [`PreparedDocument::is_made_of`].
+//! A prepared document is used only for an identity of which nothing else is stored ([`PreparedDocument::is_made_of`]).
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::document::{Data, Document};
+use crate::document::{Data, Document, count_operations};
 use crate::identity::Topic;
 use crate::keys::Did;
 use crate::log::{Body, Entry, EntryId, Kind, LogId, Opening};
 use crate::receipt::Receipt;
 use crate::sync::exchange::wire::{Message, Piece};
+
+/// Operations of all changes of a page that are applied beforehand, some 5 MiB in memory: a page of ordinary people has less
+/// than a tenth. A change of 100 bytes can announce thousands, and the bound of its log is checked only when it is admitted.
+pub const OPERATIONS_MAX: u64 = 20_000;
 
 /// A page of which this was found out beforehand.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,27 +84,27 @@ impl PreparedDocument {
 /// begin in it. Returns nothing for what is no page.
 pub fn prepare_page(topic: &Topic, page: &[u8]) -> PreparedPage {
     let Ok(Message::Pieces { pieces, .. }) = Message::decode(page) else { return PreparedPage::default() };
-    let mut beginnings = BTreeMap::new();
+    let mut beginnings = Beginnings { logs: BTreeMap::new(), operations: OPERATIONS_MAX };
     let valid = pieces.iter().map(|piece| examine(topic, piece, &mut beginnings)).collect();
-    let documents = beginnings.into_values().filter_map(Beginning::finish).collect();
+    let documents = beginnings.logs.into_values().filter_map(Beginning::finish).collect();
     PreparedPage { valid, documents }
 }
 
 /// Checks a piece, and takes note of what logs it begins or continues.
-fn examine(topic: &Topic, piece: &Piece, beginnings: &mut BTreeMap<LogId, Beginning>) -> bool {
+fn examine(topic: &Topic, piece: &Piece, beginnings: &mut Beginnings) -> bool {
     match piece {
         Piece::Entry(bytes) => {
             let Ok(entry) = Entry::decode(topic, bytes) else { return false };
             let log = entry.header().log;
             if !log.are_facts() {
-                if let Some(beginning) = beginnings.get_mut(&log.numbered(0)) {
-                    beginning.take(&entry);
+                if let Some(beginning) = beginnings.logs.get_mut(&log.numbered(0)) {
+                    beginning.take(&entry, &mut beginnings.operations);
                 }
                 return true;
             }
             match Body::of(topic, &entry) {
                 Ok(Body::Opening(opening)) => {
-                    beginnings.insert(log, Beginning::of(entry.id(), *opening));
+                    beginnings.logs.insert(log, Beginning::of(entry.id(), *opening));
                     true
                 }
                 body => body.is_ok(),
@@ -109,6 +113,13 @@ fn examine(topic: &Topic, piece: &Piece, beginnings: &mut BTreeMap<LogId, Beginn
         Piece::Receipt(bytes) => Receipt::decode(topic, bytes).is_ok(),
         Piece::Path(..) | Piece::Fork(..) => false,
     }
+}
+
+/// The logs that begin in a page.
+struct Beginnings {
+    logs: BTreeMap<LogId, Beginning>,
+    /// What is left of [`OPERATIONS_MAX`].
+    operations: u64,
 }
 
 /// A device's logs from their opening on, as far as they are in one page.
@@ -125,13 +136,19 @@ impl Beginning {
         Self { entry, opening, changes: Vec::new(), document: Some(Document::default()) }
     }
 
-    fn take(&mut self, entry: &Entry) {
+    /// Adds the next entry. Without enough operations left, the document is not built.
+    fn take(&mut self, entry: &Entry, left: &mut u64) {
         let place = entry.header();
         let goes_on = place.log.number == 1 && place.seq == self.changes.len() as u64;
         if !goes_on || Kind::of(place.kind) != Some(Kind::Change) {
             self.document = None;
         }
         self.changes.push(entry.id());
+        // What has not the form of a change is refused before anything of it is decoded.
+        match left.checked_sub(count_operations(entry.body()).unwrap_or(0)) {
+            Some(rest) => *left = rest,
+            None => self.document = None,
+        }
         if let Some(document) = &mut self.document {
             // What is refused has no effect, here as anywhere.
             let _ = document.insert_change(place.log, place.seq, entry.id(), entry.body(), self.opening.capabilities());

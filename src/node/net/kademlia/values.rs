@@ -170,7 +170,8 @@ impl Values {
             return;
         }
         if until > now && self.values.len() < VALUES_MAX && is_valid() == Some(true) && store.put(record).is_ok() {
-            self.values.put(key, source, until);
+            // A clock that was ahead in the earlier run keeps nothing for longer.
+            self.values.put(key, source, until.min(now + millis(VALUE_TIME)));
         } else if let Some(archive) = &mut self.archive {
             archive.remove(key.as_ref());
         }
