@@ -3,7 +3,8 @@
 
 mod asked;
 mod crowd;
-mod poison;
+mod narrow;
+pub mod poison;
 
 use gen_registry_api::*;
 use gen_registry_core::name::Username;
