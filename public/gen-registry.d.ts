@@ -130,6 +130,13 @@ export interface GenRegistry {
   listModules(options?: ModuleListOptions): Promise<ModuleList>;
   /** Modules by free text, best first, and people whose names begin with it. Any text will do. */
   search(query: string, options?: ModuleSearchOptions): Promise<SearchResults>;
+  /**
+   * As `search` (without pages), and asks up to 8 connected peers, which see the question; where it is a module's name also the
+   * wider network. Each module says where it is from: `onDevice`, `peers` (how many named it), `network`. Name, holder and
+   * version are proven; of a module that is not on this device the title, description and tags are what peers say. `findModule`
+   * and then `follow("module:…")` bring it here for good. Takes up to 5 seconds.
+   */
+  searchNetwork(query: string, options?: NetworkSearchOptions): Promise<NetworkSearchResults>;
   /** One to five stars; `null` takes the rating back. */
   rate(name: string, stars: number | null, review?: string): Promise<ModulePage | null>;
   /** What installing would come to. Nothing is fetched. */
@@ -241,6 +248,14 @@ export interface ModuleListOptions {
   sort?: Exclude<ModuleSort, "relevance">;
   limit?: number;
   cursor?: number | null;
+}
+
+export interface NetworkSearchOptions {
+  filters?: Partial<ModuleFilter>;
+  /** Default: `"relevance"`, the best match first. */
+  sort?: ModuleSort;
+  /** Modules of this device; others name at most 20 each. */
+  limit?: number;
 }
 
 export interface ModuleSearchOptions {
@@ -1023,9 +1038,47 @@ newest: string,
 earlierProfile: boolean, };
 
 /**
+ * What a search found on this device and beyond it.
+ */
+export type NetworkSearchResults = { 
+/**
+ * First those that this device found, then what others named, the best first.
+ */
+modules: Array<SearchedModule>, 
+/**
+ * Modules that this device found in all.
+ */
+totalOnDevice: number, 
+/**
+ * False while the index of this device is not ready.
+ */
+complete: boolean, 
+/**
+ * Connected peers that were asked.
+ */
+peersAsked: number, 
+/**
+ * How many of them gave an answer whose proofs are valid.
+ */
+peersAnswered: number, 
+/**
+ * Whether the wider network was asked for a module of exactly this name.
+ */
+networkAsked: boolean, 
+/**
+ * Why nobody was asked.
+ */
+notAsked: NotAsked | null, };
+
+/**
  * What the node emits by itself.
  */
 export type NodeEvent = "meChanged" | { "peopleChanged": { dids: Array<string>, } } | { "nameLost": { lost: LostName, } } | { "modulesChanged": { names: Array<string>, } } | { "announcement": { notice: Notice, } } | { "installing": { progress: InstallProgress, } } | "networkChanged" | { "presence": { what: PresenceNews, did: string, username: string | null, node: string | null, channel: string | null, } } | { "message": { message: ChatMessage, muted: boolean, } } | "channelsChanged" | { "conflict": { name: string, holder: string | null, losers: Array<string>, } } | { "quarantined": { table: string, key: string, } } | "writerChanged" | "reloadNeeded" | { "storageClosed": { outcome: StorageOutcome, } };
+
+/**
+ * Why a search asked nobody.
+ */
+export type NotAsked = "nobodyConnected" | "nothingIsProven" | "tooOften";
 
 /**
  * Something new about a followed person, module or tag.
@@ -1358,6 +1411,27 @@ cursor: number | null,
  * False while the index is not ready: only substrings were matched. `ModulesChanged` is emitted when it is.
  */
 complete: boolean, };
+
+/**
+ * A module that a search found, and where.
+ */
+export type SearchedModule = { 
+/**
+ * This device has the module's records.
+ */
+onDevice: boolean, 
+/**
+ * Peers that named it.
+ */
+peers: number, 
+/**
+ * The wider network has a record of its name.
+ */
+network: boolean, name: string, title: string | null, description: string | null, tags: Array<string>, version: string, publishedAt: number, size: number, holder: Author, opinion: RatingSummary, importsNothing: boolean, deprecated: boolean, 
+/**
+ * The installed version.
+ */
+installed: string | null, };
 
 /**
  * Sums of what this device has seen; another device may have seen other things.

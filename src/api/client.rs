@@ -117,6 +117,7 @@ typed! {
     module_page(name: String): modules(ModuleCommand::Page { name }) => Module -> Option<Box<ModulePage>>;
     list_modules(filter: ModuleFilter, sort: ModuleSort, limit: u32, cursor: Option<u32>): modules(ModuleCommand::List { filter, sort, limit, cursor }) => Modules -> ModuleList;
     search(query: String, filter: ModuleFilter, sort: ModuleSort, limit: u32, cursor: Option<u32>): modules(ModuleCommand::Search { query, filter, sort, limit, cursor }) => Found -> SearchResults;
+    search_network(query: String, filter: ModuleFilter, sort: ModuleSort, limit: u32): modules(ModuleCommand::SearchNetwork { query, filter, sort, limit }) => NetworkFound -> Box<NetworkSearchResults>;
     rate_module(name: String, stars: Option<u8>, review: String): modules(ModuleCommand::Rate { name, stars, review }) => Module -> Option<Box<ModulePage>>;
     resolve_modules(requirements: Vec<Requirement>): modules(ModuleCommand::Resolve { requirements }) => Plan -> InstallPlan;
     install_modules(requirements: Vec<Requirement>, accept: Vec<String>): modules(ModuleCommand::Install { requirements, accept }) => Installed -> Vec<InstalledModule>;

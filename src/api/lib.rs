@@ -210,6 +210,7 @@ pub enum Answer {
     Module(Option<Box<ModulePage>>),
     Modules(ModuleList),
     Found(SearchResults),
+    NetworkFound(Box<NetworkSearchResults>),
     Plan(InstallPlan),
     Installed(Vec<InstalledModule>),
     #[serde(with = "serde_bytes")]

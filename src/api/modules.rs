@@ -37,6 +37,9 @@ pub enum ModuleCommand {
     /// Modules by free text, best first; all that the filter lets through when it is empty. Any text will do.
     /// Answer: `Found`.
     Search { query: String, filter: ModuleFilter, sort: ModuleSort, limit: u32, cursor: Option<u32> },
+    /// As `Search`, and asks connected peers, and the wider network for a module of exactly this name. Takes up to 4 seconds.
+    /// Answer: `NetworkFound`.
+    SearchNetwork { query: String, filter: ModuleFilter, sort: ModuleSort, limit: u32 },
     /// One to five stars; none takes the rating back. Answer: `Module`.
     Rate { name: String, stars: Option<u8>, review: String },
     /// What installing these would come to. Nothing is fetched. Answer: `Plan`.
@@ -320,6 +323,57 @@ pub struct SearchResults {
     pub cursor: Option<u32>,
     /// False while the index is not ready: only substrings were matched. `ModulesChanged` is emitted when it is.
     pub complete: bool,
+}
+
+/// What a search found on this device and beyond it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct NetworkSearchResults {
+    /// First those that this device found, then what others named, the best first.
+    pub modules: Vec<SearchedModule>,
+    /// Modules that this device found in all.
+    pub total_on_device: u64,
+    /// False while the index of this device is not ready.
+    pub complete: bool,
+    /// Connected peers that were asked.
+    pub peers_asked: u64,
+    /// How many of them gave an answer whose proofs are valid.
+    pub peers_answered: u64,
+    /// Whether the wider network was asked for a module of exactly this name.
+    pub network_asked: bool,
+    /// Why nobody was asked.
+    pub not_asked: Option<NotAsked>,
+}
+
+/// A module that a search found, and where.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub struct SearchedModule {
+    /// Name, holder and newest version are proven. Where the module is not on this device, title, description and tags are
+    /// what peers say, and nothing more is known.
+    #[serde(flatten)]
+    pub card: ModuleCard,
+    /// This device has the module's records.
+    pub on_device: bool,
+    /// Peers that named it.
+    pub peers: u64,
+    /// The wider network has a record of its name.
+    pub network: bool,
+}
+
+/// Why a search asked nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "typings", derive(ts_rs::TS))]
+#[serde(rename_all = "camelCase")]
+pub enum NotAsked {
+    /// No peer and no relay is connected.
+    NobodyConnected,
+    /// The network has no witnesses, so nothing that a stranger says of a module proves itself.
+    NothingIsProven,
+    /// Every connected peer was asked as often as a peer is asked in a minute.
+    TooOften,
 }
 
 /// A module in a list.

@@ -25,6 +25,9 @@ pub const LINKS_MAX: usize = 8;
 /// Characters of one link, or of a CID.
 pub const LINK_MAX_CHARS: usize = 256;
 
+/// The most characters of a search text that are read, here and by a peer that is asked.
+pub const QUESTION_MAX_CHARS: usize = 256;
+
 /// The most bytes of one name proof, as Kademlia servers keep it.
 pub const RECORD_MAX_BYTES: usize = 8 * 1024;
 /// The most parts of one name proof: entries, receipts and paths. None is shorter than 100 bytes.

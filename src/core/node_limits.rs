@@ -39,6 +39,10 @@ pub struct NodeLimits {
     pub ban_seconds: u64,
     /// Look-ups of one peer that are answered in a minute.
     pub lookups_per_minute: u32,
+    /// Searches of one peer that are answered in a minute.
+    pub searches_per_minute: u32,
+    /// Searches of all peers together that are answered in a minute; the others get no answer, and no blame.
+    pub answered_searches_per_minute: u32,
     /// Heartbeats of one peer at once.
     pub heartbeats_burst: u64,
     /// The same lastingly, per second.
@@ -105,6 +109,10 @@ pub const STRANGERS_MAX: usize = 20_000;
 pub const BAN_SECONDS: u64 = 10 * 60;
 /// Look-ups of one peer that are answered in a minute.
 pub const LOOKUPS_PER_MINUTE: u32 = 60;
+/// Searches of one peer that are answered in a minute. An honest peer asks fewer.
+pub const SEARCHES_PER_MINUTE: u32 = 30;
+/// Searches of all peers together that are answered in a minute: at some 20 ms each, 4 % of one processor.
+pub const ANSWERED_SEARCHES_PER_MINUTE: u32 = 120;
 /// The time in which a whole offer has to arrive, in seconds. It is sent at once, over a relayed connection that is open
 /// already.
 pub const OFFER_SECONDS: u64 = 10;
@@ -125,6 +133,8 @@ impl Default for NodeLimits {
             work_per_second: WORK_PER_SECOND,
             ban_seconds: BAN_SECONDS,
             lookups_per_minute: LOOKUPS_PER_MINUTE,
+            searches_per_minute: SEARCHES_PER_MINUTE,
+            answered_searches_per_minute: ANSWERED_SEARCHES_PER_MINUTE,
             heartbeats_burst: HEARTBEATS_BURST,
             heartbeats_per_second: HEARTBEATS_PER_SECOND,
             present_nodes: NODES_MAX,

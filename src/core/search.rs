@@ -28,11 +28,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::limits::QUESTION_MAX_CHARS;
 use crate::search::query::{Leniency, words_of};
 use crate::search::segment::{Part, TermStatistics};
 
-/// The most characters of a question that are read.
-pub const QUESTION_MAX_CHARS: usize = 256;
 /// The most words of a question that are looked up.
 pub const QUESTION_MAX_WORDS: usize = 8;
 /// The most names on one page of an answer.

@@ -6,6 +6,7 @@
 //! - blocks of files by their hash, from several peers: [`blocks`]
 //! - presence and channels: [`chat`]
 //! - receipts: [`asking`]
+//! - modules that peers know: [`search`]
 //! - how two browsers come to a direct connection: [`signaling`]
 //! - broken rules: [`rejection`]; what follows from them: [`reputation`]
 
@@ -15,4 +16,5 @@ pub mod chat;
 pub mod exchange;
 pub mod rejection;
 pub mod reputation;
+pub mod search;
 pub mod signaling;

@@ -69,6 +69,7 @@ pub mod receipts;
 mod registry;
 pub mod relay_renewal;
 mod reputation;
+mod request_rates;
 mod retention;
 mod services;
 mod statistics;

@@ -1,7 +1,7 @@
 //! Looks names up beyond what is known here, and lets others find the own ones.
 //!
-//! A name proof that was found is a proof, but not the whole document. So its publisher is dialled, the document
-//! arrives by the ordinary exchange, and nothing that was found goes into the read model. A look-up asks in three
+//! A name proof that was found is a proof, but not the whole document. So its publisher is dialled, the document is asked for
+//! in the ordinary exchange, of the peers that said to have it, and nothing that was found goes into the read model. A look-up asks in three
 //! steps, and ends with the first that finds a holder:
 //!
 //! ```text
@@ -20,7 +20,6 @@ mod server;
 mod validator;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use futures::channel::mpsc;
@@ -30,15 +29,15 @@ use crate::context::Context;
 use crate::errors;
 use crate::key_store::KeyStore;
 use crate::modules;
-use crate::net::key::NetPeerId;
 use crate::peers::PeerTable;
 use crate::registry::{Registry, RegistryObserver};
 use crate::reputation::ReputationTracker;
+use crate::request_rates::RequestRates;
+use crate::retention::Retainer;
 use gen_registry_api::{Failure, NameKind};
 use gen_registry_core::canonical::{DecodeError, Decoder, Encoder};
 use gen_registry_core::name::{ClaimedName, parse_input};
 use gen_registry_core::outcome::NameKey;
-use gen_registry_core::time::Timestamp;
 pub use publisher::PUBLISH_EVERY;
 pub(crate) use publisher::run as publish;
 pub use validator::RecordValidator;
@@ -58,8 +57,8 @@ pub(crate) struct Lookups {
     peers: Rc<PeerTable>,
     reputation: Rc<ReputationTracker>,
     content: Rc<ContentStore>,
-    /// When each peer's window began, and how much it has asked since.
-    request_counts: RefCell<BTreeMap<NetPeerId, (Timestamp, u32)>>,
+    retainer: Rc<Retainer>,
+    request_rates: RequestRates,
     /// Wakes the publisher task, once it runs.
     wake: RefCell<Option<mpsc::Sender<()>>>,
     /// Whether everything is to be published again: a relay was connected, which may have stored nothing yet.
@@ -87,10 +86,23 @@ impl Lookups {
         peers: Rc<PeerTable>,
         reputation: Rc<ReputationTracker>,
         content: Rc<ContentStore>,
+        retainer: Rc<Retainer>,
     ) -> Self {
-        let (request_counts, wake, everything) = (RefCell::default(), RefCell::default(), Cell::default());
-        let validator = RefCell::default();
-        Self { context, keys, registry, peers, reputation, content, request_counts, wake, everything, validator }
+        let request_rates = RequestRates::new(context.limits.lookups_per_minute);
+        let (wake, everything, validator) = (RefCell::default(), Cell::default(), RefCell::default());
+        Self {
+            context,
+            keys,
+            registry,
+            peers,
+            reputation,
+            content,
+            retainer,
+            request_rates,
+            wake,
+            everything,
+            validator,
+        }
     }
 
     /// Returns what verifies the records that this node stores for others, for as long as the node runs.

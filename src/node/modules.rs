@@ -1,7 +1,7 @@
 //! Modules: takes each command about them to the service that carries it out.
 //!
 //! - what is known, for all of these: `catalog`; pages and lists: `pages`
-//! - installing: `install`, `lockfile`, `bundle`; running: `run`; finding: `search`
+//! - installing: `install`, `lockfile`, `bundle`; running: `run`; finding: `search`, without the index: `scan`, at peers: `network_search`
 //! - what a module's owner does: `publish`; ratings: `rate`
 
 pub(crate) mod answers;
@@ -12,11 +12,13 @@ pub(crate) mod input;
 pub(crate) mod install;
 pub(crate) mod installed;
 mod lockfile;
+pub(crate) mod network_search;
 pub(crate) mod opinions;
 mod pages;
 pub(crate) mod publish;
 mod rate;
 pub(crate) mod run;
+mod scan;
 pub(crate) mod search;
 
 use std::rc::Rc;
@@ -33,6 +35,7 @@ use gen_registry_api::*;
 use gen_registry_core::jobs::{Job, JobOutput};
 use gen_registry_core::resolver::Versions;
 use install::Installer;
+use network_search::NetworkSearch;
 use publish::Publisher;
 use run::Runner;
 use search::ModuleSearch;
@@ -52,6 +55,7 @@ pub(crate) struct Modules {
     pub(crate) witnessing: Rc<Witnessing>,
     pub(crate) runner: Runner,
     pub(crate) search: Rc<ModuleSearch>,
+    pub(crate) network_search: Rc<NetworkSearch>,
 }
 
 impl Modules {
@@ -66,6 +70,10 @@ impl Modules {
             }
             ModuleCommand::Search { query, filter, sort, limit, cursor } => {
                 Ok(Answer::Found(self.search.search(&query, &filter, sort, limit.clamp(1, LIST_MAX), cursor).await))
+            }
+            ModuleCommand::SearchNetwork { query, filter, sort, limit } => {
+                let found = self.network_search.search(&query, &filter, sort, limit.clamp(1, LIST_MAX)).await;
+                Ok(Answer::NetworkFound(Box::new(found)))
             }
             ModuleCommand::Resolve { requirements } => {
                 Ok(Answer::Plan(self.installer.report_plan(&requirements).await?))

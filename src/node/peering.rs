@@ -9,7 +9,7 @@
 //!   mesh.run()                          the libp2p node
 //!   events of the mesh                  Linked ─► one exchange (`host`) and one exchange of rosters
 //!                                       Gossip ─► `chat`
-//!                                       streams and requests ─► `blocks`, `chat`, `lookup`
+//!                                       streams and requests ─► `blocks`, `chat`, `lookup`, `modules`
 //!                                       Changed ─► `peer_table`, stored peers, look-ups and receipts after a new relay
 //!   every second                        presence and channels (`chat`), storing scores and notices
 //!   every 20 s, and after own changes   what witnesses are to sign, block lists that are due
@@ -41,6 +41,7 @@ use crate::net::kademlia::values::ValidateRecord;
 use crate::net::key::{NetPeerId, NodeKey};
 use crate::net::mesh::{
     GossipTopic, Listening, Mesh, MeshError, MeshEvent, MeshHandle, MeshOptions, MeshView, MessageAcceptance,
+    QuestionKind,
 };
 use crate::net::transport::TransportStack;
 use crate::network::Endpoints;
@@ -287,7 +288,17 @@ impl Peering {
             MeshEvent::BlocksRequested(stream) => {
                 Some(blocks::serve(self.node.content.clone(), self.mesh.clone(), stream).boxed_local())
             }
-            MeshEvent::FindRequested { peer, request, reply } => {
+            MeshEvent::QuestionAsked { kind: QuestionKind::Search, peer, request, reply } => {
+                let node = self.node.clone();
+                let answering = async move {
+                    if let Some(answer) = node.modules.network_search.answer(peer, &request).await {
+                        // The caller may be gone.
+                        reply.send(answer).ok();
+                    }
+                };
+                Some(answering.boxed_local())
+            }
+            MeshEvent::QuestionAsked { kind: QuestionKind::Name, peer, request, reply } => {
                 if let Some(answer) = self.node.lookups.answer_find(peer, &request) {
                     // The caller may be gone.
                     reply.send(answer).ok();

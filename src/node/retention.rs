@@ -1,7 +1,7 @@
 //! Whom this node keeps, and eviction when there are more strangers than it has room for.
 //!
 //! Whoever the person has to do with is wanted wherever they are: people who are followed or trusted, authors of installed
-//! and followed modules, authors of messages in joined channels. Of all others the node keeps one range of the ring
+//! and followed modules, authors of messages in joined channels, and, until the node ends, whom look-ups found. Of all others the node keeps one range of the ring
 //! ([`gen_registry_core::retention`]). Once there are more than its quota, the range is narrowed by half, and who is outside
 //! is evicted:
 //!
@@ -14,7 +14,7 @@
 //! fill it again. Own writes never wait for more than one slice.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -49,6 +49,11 @@ const REVIEW_EVERY: Duration = Duration::from_secs(2);
 const WIDEN_AFTER: Duration = Duration::from_secs(3_600);
 /// How many peers are asked by name for who is wanted: each of them learns whom the person has to do with.
 const ASKED_PEERS_MAX: usize = 3;
+
+/// Identities that look-ups found and that stay while the node runs: more than a person opens in an evening.
+const FOUND_MAX: usize = 64;
+/// Peers that are remembered of each of them as those that said to have it.
+const FOUND_AT_MAX: usize = 16;
 
 /// The key of [`Table::Settings`] under which the range is stored.
 pub(crate) const RECORD: &str = "retention";
@@ -88,6 +93,14 @@ pub(crate) struct Retainer {
     /// How many strangers are kept where the person chose nothing.
     default_quota: Cell<usize>,
     asked_peers: RefCell<BTreeSet<NetPeerId>>,
+    found: RefCell<VecDeque<FoundIdentity>>,
+}
+
+/// An identity that a look-up found.
+struct FoundIdentity {
+    did: Did,
+    /// The peers that said to have it: only they are asked for it, since they know already who looked for it.
+    at: BTreeSet<NetPeerId>,
 }
 
 impl RangeRecord {
@@ -110,8 +123,20 @@ impl Retainer {
         range: RangeRecord,
     ) -> Self {
         let (range, default_quota) = (Cell::new(range), Cell::new(context.limits.strangers));
-        let asked_peers = RefCell::default();
-        Self { context, keys, registry, decisions, installations, notices, channels, range, default_quota, asked_peers }
+        let (asked_peers, found) = (RefCell::default(), RefCell::default());
+        Self {
+            context,
+            keys,
+            registry,
+            decisions,
+            installations,
+            notices,
+            channels,
+            range,
+            default_quota,
+            asked_peers,
+            found,
+        }
     }
 
     /// Sets how many strangers are kept where the person chose nothing.
@@ -244,7 +269,8 @@ impl Retainer {
         let channels = self.channels.state();
         let of_channels =
             channels.joined.values().flat_map(|joined| joined.log.messages().map(|(place, _)| place.author));
-        self.chosen().into_iter().chain(of_channels).collect()
+        let found: Vec<Did> = self.found.borrow().iter().rev().map(|found| found.did).collect();
+        self.chosen().into_iter().chain(found).chain(of_channels).collect()
     }
 
     /// The own identity, and whom the person chose: people who are followed or trusted, holders and authors of modules.
@@ -270,17 +296,42 @@ impl Retainer {
         wanted
     }
 
-    /// The identities that a session with a peer should ask for by name: those that are wanted and that the two do not
-    /// compare. Nobody for all but a few peers.
-    pub(crate) fn wanted_from(&self, peer: NetPeerId, compared: Option<RingRange>) -> Vec<Did> {
-        let read_model = self.registry.read_model();
-        let wanted: Vec<Did> = read_model.registry().retention().wanted_beyond(compared).copied().collect();
-        let mut asked = self.asked_peers.borrow_mut();
-        if wanted.is_empty() || asked.len() >= ASKED_PEERS_MAX && !asked.contains(&peer) {
-            return Vec::new();
+    /// Has an identity fetched that a look-up found, of these peers, which say that they have it. It is kept until the node
+    /// ends, or many others were found.
+    pub(crate) fn want_found(&self, did: Did, at: impl IntoIterator<Item = NetPeerId>) {
+        {
+            let mut found = self.found.borrow_mut();
+            let known = found.iter().position(|found| found.did == did).and_then(|place| found.remove(place));
+            let before = known.map(|known| known.at).unwrap_or_default();
+            let at: BTreeSet<NetPeerId> = at.into_iter().chain(before).take(FOUND_AT_MAX).collect();
+            found.push_back(FoundIdentity { did, at });
+            if found.len() > FOUND_MAX {
+                found.pop_front();
+            }
         }
-        asked.insert(peer);
-        wanted
+        self.retain();
+    }
+
+    /// The identities that a session with a peer should ask for by name: those that are wanted and that the two do not
+    /// compare. Of all but a few peers only those that the peer said to have.
+    pub(crate) fn wanted_from(&self, peer: NetPeerId, compared: Option<RingRange>) -> Vec<Did> {
+        let wanted: Vec<Did> = {
+            let read_model = self.registry.read_model();
+            read_model.registry().retention().wanted_beyond(compared).copied().collect()
+        };
+        let found = self.found.borrow();
+        let is_at_peer = |did: &Did| found.iter().any(|found| found.did == *did && found.at.contains(&peer));
+        let (mut of_peer, mut others): (Vec<Did>, Vec<Did>) = wanted.into_iter().partition(is_at_peer);
+        if !found.is_empty() {
+            let chosen: BTreeSet<Did> = self.chosen().into_iter().collect();
+            others.retain(|did| chosen.contains(did) || !found.iter().any(|found| found.did == *did));
+        }
+        let mut asked = self.asked_peers.borrow_mut();
+        if !others.is_empty() && (asked.len() < ASKED_PEERS_MAX || asked.contains(&peer)) {
+            asked.insert(peer);
+            of_peer.extend(others);
+        }
+        of_peer
     }
 
     /// Forgets that a peer was asked: its session ended.

@@ -30,6 +30,7 @@ use crate::modules::Modules;
 use crate::modules::catalog::ModuleCatalog;
 use crate::modules::install::Installer;
 use crate::modules::installed::{Installations, InstalledModules};
+use crate::modules::network_search::NetworkSearch;
 use crate::modules::publish::Publisher;
 use crate::modules::run::Runner;
 use crate::modules::search::ModuleSearch;
@@ -102,11 +103,14 @@ impl Node {
             Rc::new(new!(BlockLists(context, keys, registry, decisions, reputation, peers, channel_store, history)));
         let backups = new!(Backups(context, keys, registry, admission));
         let content = Rc::new(new!(ContentStore(context, keys, registry, peers, reputation)));
-        let lookups = Rc::new(new!(Lookups(context, keys, registry, peers, reputation, content)));
+        let lookups = Rc::new(new!(Lookups(context, keys, registry, peers, reputation, content, retainer)));
         let witnessing = Rc::new(new!(Witnessing(context, keys, registry, admission, peers)));
         let checkpoints = Rc::new(new!(Checkpoints(context, registry, content)));
         let catalog = Rc::new(new!(ModuleCatalog(context, keys, registry, decisions, installations, content)));
         let search = Rc::new(new!(ModuleSearch(context, registry, catalog, people)));
+        let network_search = Rc::new(new!(NetworkSearch(
+            context, keys, registry, decisions, peers, reputation, lookups, catalog, search
+        )));
         let installer = new!(Installer(context, keys, registry, decisions, installations, content, catalog));
         let publisher = new!(Publisher(context, keys, registry, installations, peers, content));
         let runner = new!(Runner(context, catalog));
@@ -138,6 +142,7 @@ impl Node {
             witnessing: witnessing.clone(),
             runner,
             search,
+            network_search,
         };
         Self {
             context,

@@ -13,6 +13,7 @@ pub mod lookup;
 pub mod module_query;
 pub mod name_check;
 pub mod network;
+pub mod network_search;
 pub mod notices;
 pub mod own_name;
 pub mod pace;

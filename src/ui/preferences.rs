@@ -1,4 +1,4 @@
-//! Preferences of this browser: colours and keys. They are never sent.
+//! Preferences of this browser: colours, keys, and whether peers are asked with every search. They are never sent.
 
 use leptos::prelude::*;
 
@@ -8,6 +8,9 @@ use crate::dom;
 const THEME: &str = "gen-registry.theme";
 /// Where it is kept that single keys are switched off.
 const SHORTCUTS: &str = "gen-registry.shortcuts";
+
+/// Where it is kept that peers are asked with every search.
+const SEARCH_PEERS: &str = "gen-registry.search-peers";
 
 /// Which colours the page has.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -36,6 +39,8 @@ pub struct Preferences {
     pub theme: RwSignal<Theme>,
     /// Single-key shortcuts are on.
     pub shortcuts: RwSignal<bool>,
+    /// Connected peers are asked with every search.
+    pub search_peers: RwSignal<bool>,
 }
 
 /// The preferences of this page. Call it where a component is made, not in its callbacks.
@@ -52,7 +57,12 @@ impl Preferences {
             _ => Theme::System,
         };
         let shortcuts = dom::load(SHORTCUTS).as_deref() != Some("off");
-        Self { theme: RwSignal::new(theme), shortcuts: RwSignal::new(shortcuts) }
+        let search_peers = dom::load(SEARCH_PEERS).as_deref() == Some("on");
+        Self {
+            theme: RwSignal::new(theme),
+            shortcuts: RwSignal::new(shortcuts),
+            search_peers: RwSignal::new(search_peers),
+        }
     }
 
     /// Changes the colours at once and for later visits.
@@ -71,5 +81,11 @@ impl Preferences {
     pub fn choose_shortcuts(self, on: bool) {
         self.shortcuts.set(on);
         dom::store(SHORTCUTS, if on { None } else { Some("off") });
+    }
+
+    /// Has peers asked with every search, or only at each request, now and on later visits.
+    pub fn choose_search_peers(self, on: bool) {
+        self.search_peers.set(on);
+        dom::store(SEARCH_PEERS, on.then_some("on"));
     }
 }

@@ -18,6 +18,7 @@ pub mod moment;
 pub mod name_field;
 pub mod network_choice;
 pub mod network_lookup;
+pub mod network_search;
 pub mod page_head;
 pub mod person_row;
 pub mod profile_card;

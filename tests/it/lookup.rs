@@ -3,7 +3,8 @@
 
 mod asked;
 mod crowd;
-mod poison;
+mod narrow;
+pub mod poison;
 
 use std::path::Path;
 

@@ -1,5 +1,6 @@
 //! Finding modules: what comes first, what is forgiven, and that no text and no damaged byte makes it fail.
 
+mod network;
 mod stories;
 
 use std::collections::BTreeSet;

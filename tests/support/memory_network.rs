@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex};
 
+use gen_registry_api::Command;
 use gen_registry_node::Network;
 use gen_registry_node::lookup::RecordValidator;
 use gen_registry_node::net::forwarded::TrustedProxies;
@@ -24,6 +25,7 @@ use libp2p::{Multiaddr, PeerId, Transport, noise, relay, yamux};
 
 use crate::support::network;
 use crate::support::node::TestNode;
+use crate::support::wait::eventually;
 
 /// Where each node listens: what a relay would lead to.
 static PLACES: LazyLock<Mutex<HashMap<PeerId, Multiaddr>>> = LazyLock::new(Mutex::default);
@@ -153,4 +155,15 @@ pub async fn serve(network: Network) -> TestNode {
 /// A node that is reached through its relay. Returns once it has its relay.
 pub async fn join(network: Network) -> TestNode {
     TestNode::join_over(network, transport, None).await
+}
+
+/// The same, one that keeps no strangers, and is connected directly with this one.
+pub async fn join_narrow(network: Network, peer: &TestNode) -> TestNode {
+    let node = join(network).await;
+    node.node.handle(Command::KeepStrangers { most: 0 }).await.unwrap();
+    node.mesh.connect_to(peer.mesh.local_peer_id());
+    node.has_peers(1).await;
+    let is_narrow = async || node.node.known().retention().range().bits() > 0;
+    eventually("it keeps no strangers", is_narrow).await;
+    node
 }

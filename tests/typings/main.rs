@@ -41,7 +41,7 @@ fn declarations() -> BTreeMap<String, String> {
     }
     add!(Event Failure FailureCode Me ProfileChanges UsernameEntry AnsweredBy FindReport NetworkReport PeerEntry Statistics Imported
         Reputation BlockListReport Decision FollowRow NoticeList Report Published ModulePage ModulePatch ModuleFilter ModuleSort
-        ModuleList SearchResults Requirement InstallPlan InstalledModule RunOutcome OnlineReport OnlineUser ChannelEntry
+        ModuleList SearchResults NetworkSearchResults Requirement InstallPlan InstalledModule RunOutcome OnlineReport OnlineUser ChannelEntry
         MessagePage ChatMessage DeviceList DeviceCapabilities DeviceGrant DeviceEnd LastGood);
     all.found
 }

@@ -14,10 +14,10 @@ use crate::lookup::{Lookups, encode_request, key_of, parse};
 use crate::modules::answers::name_status;
 use crate::net::key::NetPeerId;
 use crate::net::mesh::connection_manager::dial_targets::DIAL_TARGETS_MAX;
-use crate::net::mesh::{FIND_PROTOCOL, MeshHandle};
+use crate::net::mesh::{MeshHandle, QuestionKind};
 use gen_registry_api::*;
 use gen_registry_core::digest::hex;
-use gen_registry_core::keys::PublicKey;
+use gen_registry_core::keys::{Did, PublicKey};
 use gen_registry_core::modules::CountedRelease;
 use gen_registry_core::name::ClaimedName;
 use gen_registry_core::name_proof::{self, NameProof};
@@ -51,15 +51,19 @@ impl Lookups {
         let Some(mesh) = self.peers.mesh() else { return Ok(report) };
         let helpful: Vec<NetPeerId> = self.reputation.peers_to_ask(PEERS_ASKED_MAX);
         report.peers_asked = helpful.len() as u64;
-        if let Some(record) = self.ask_peers(&mesh, helpful, &name).await {
+        if let Some((record, at)) = self.ask_peers(&mesh, helpful, &name).await {
             report_proof(&mut report, AnsweredBy::Peers, &record);
-            if report.found.is_some() {
+            if let Some(held) = record.holder() {
+                self.retainer.want_found(held.holder, at);
                 return Ok(report);
             }
         }
         report.network_asked = has_relay;
         if let Some((record, publishers)) = self.ask_network(&mesh, &name).await {
             report_proof(&mut report, AnsweredBy::Network, &record);
+            if let Some(held) = record.holder() {
+                self.retainer.want_found(held.holder, publishers.iter().copied());
+            }
             report.sought = self.connect_to(&mesh, &record, publishers).await;
         }
         Ok(report)
@@ -85,11 +89,16 @@ impl Lookups {
         Some(read_model.registry().standing(&holder)?.link.key)
     }
 
-    /// Asks connected peers at once. Returns the best valid proof.
-    async fn ask_peers(&self, mesh: &MeshHandle, peers: Vec<NetPeerId>, name: &ClaimedName) -> Option<NameProof> {
+    /// Asks connected peers at once. Returns the best valid proof, and the peers that know the holder whom it shows.
+    async fn ask_peers(
+        &self,
+        mesh: &MeshHandle,
+        peers: Vec<NetPeerId>,
+        name: &ClaimedName,
+    ) -> Option<(NameProof, Vec<NetPeerId>)> {
         let request = encode_request(name);
         let asking = join_all(peers.into_iter().map(|peer| {
-            let asking = mesh.ask_peer(peer, FIND_PROTOCOL, request.clone());
+            let asking = mesh.ask_peer(peer, QuestionKind::Name, request.clone());
             async move {
                 pin_mut!(asking);
                 match select(asking, Delay::new(PEERS_PATIENCE)).await {
@@ -99,12 +108,21 @@ impl Lookups {
             }
         }));
         let answers = asking.await.into_iter().flatten().filter(|(_, bytes)| !bytes.is_empty());
-        let good = answers.filter_map(|(peer, bytes)| self.read_record(name, &bytes, Some(peer)));
-        good.reduce(better)
+        let good = answers.filter_map(|(peer, bytes)| Some((peer, self.read_record(name, &bytes, Some(peer))?)));
+        let good: Vec<(NetPeerId, NameProof)> = good.collect();
+        let holder = |proof: &NameProof| proof.holder().map(|held| held.holder);
+        let holders: Vec<(NetPeerId, Option<Did>)> = good.iter().map(|(peer, proof)| (*peer, holder(proof))).collect();
+        let best = good.into_iter().map(|(_, proof)| proof).reduce(better)?;
+        let at = holders.into_iter().filter(|(_, other)| *other == holder(&best)).map(|(peer, _)| peer).collect();
+        Some((best, at))
     }
 
     /// Returns the best proof in Kademlia and the peers that are said to have published it, that of the best one first.
-    async fn ask_network(&self, mesh: &MeshHandle, name: &ClaimedName) -> Option<(NameProof, Vec<NetPeerId>)> {
+    pub(crate) async fn ask_network(
+        &self,
+        mesh: &MeshHandle,
+        name: &ClaimedName,
+    ) -> Option<(NameProof, Vec<NetPeerId>)> {
         let key = name_proof::key(&self.context.network.topic, &key_of(name));
         let (mut best, mut publishers): (Option<NameProof>, Vec<NetPeerId>) = (None, Vec::new());
         for value in mesh.get_record(*key.as_bytes()).await {

@@ -11,7 +11,6 @@ use crate::modules::opinions::Opinions;
 use gen_registry_api::*;
 use gen_registry_core::document::{ModuleFacet, Rating};
 use gen_registry_core::keys::Did;
-use gen_registry_core::modules::description::ModuleDescription;
 use gen_registry_core::modules::ratings::{OpinionClass, RatingState, RatingTotals};
 use gen_registry_core::modules::{CountedRelease, WhyNotCounted};
 use gen_registry_core::name::{FoldedName, ModuleName, parse_input};
@@ -118,54 +117,6 @@ impl ModuleCatalog {
         }
     }
 
-    pub(super) fn list(&self, filter: &ModuleFilter, sort: ModuleSort, limit: u32, cursor: Option<u32>) -> ModuleList {
-        self.scan("", filter, sort, limit, cursor)
-    }
-
-    /// The modules of which `text` is said, letter by letter.
-    pub(super) fn scan(
-        &self,
-        text: &str,
-        filter: &ModuleFilter,
-        sort: ModuleSort,
-        limit: u32,
-        cursor: Option<u32>,
-    ) -> ModuleList {
-        let (read_model, installed) = (self.registry.read_model(), self.installations.all());
-        let opinions = self.opinions(&read_model);
-        let text = text.trim().to_lowercase();
-        let owner = filter.owner.as_ref().map(|did| did.parse::<Did>());
-        let mut cards: Vec<(f64, ModuleCard)> = Vec::new();
-        for (name, holder) in read_model.modules(None) {
-            if owner.as_ref().is_some_and(|owner| owner.as_ref() != Ok(holder)) {
-                continue;
-            }
-            if self.decisions.blocks_module(name, Some(holder)) {
-                continue;
-            }
-            let facet = read_model.facet(name);
-            if !has_wanted_facet(filter, facet.unwrap_or(&ModuleFacet::default())) {
-                continue;
-            }
-            let Some(likeness) = match_weight(&text, name, facet) else { continue };
-            let Some(card) = card(&opinions, &installed, name, holder, facet) else { continue };
-            let weight = match sort {
-                ModuleSort::Name => 0.0,
-                ModuleSort::Relevance if !text.is_empty() => likeness,
-                ModuleSort::Recent | ModuleSort::Relevance => card.published_at as f64,
-                ModuleSort::Popular => card.opinion.downloads as f64,
-                ModuleSort::Rated => opinions.totals(&name.folded()).score(),
-            };
-            cards.push((weight, card));
-        }
-        // Stable: the order of the names among equals.
-        cards.sort_by(|(one, _), (other, _)| other.total_cmp(one));
-        let begin = cursor.unwrap_or(0) as usize;
-        let (total, end) = (cards.len(), begin.saturating_add(limit as usize));
-        let modules = cards.into_iter().map(|(_, card)| card).skip(begin).take(limit as usize).collect();
-        ModuleList { modules, cursor: (end < total).then_some(end as u32), total: total as u64 }
-    }
-
     /// Returns the state that classifies opinions.
     pub(super) fn opinions<'a>(&'a self, read_model: &'a ReadModel) -> Opinions<'a> {
         Opinions { read_model, decisions: &self.decisions, now: self.context.now() }
@@ -202,14 +153,6 @@ impl ModuleCatalog {
     }
 }
 
-/// Whether a module with this description passes the filter.
-fn has_wanted_facet(filter: &ModuleFilter, facet: &ModuleFacet) -> bool {
-    let exports = |wanted: &String| facet.exports.as_ref().is_some_and(|all| all.split(' ').any(|word| word == wanted));
-    filter.tag.as_ref().is_none_or(|tag| facet.description.tags.contains(tag))
-        && (!filter.imports_nothing || facet.imports.is_none())
-        && filter.exports.as_ref().is_none_or(exports)
-}
-
 fn needed(name: &ModuleName, counted: &CountedRelease) -> NeededModule {
     NeededModule {
         name: name.to_string(),
@@ -218,18 +161,8 @@ fn needed(name: &ModuleName, counted: &CountedRelease) -> NeededModule {
     }
 }
 
-/// Where a text, in lower case, is said of a module; none where it is not.
-fn match_weight(text: &str, name: &ModuleName, facet: Option<&ModuleFacet>) -> Option<f64> {
-    let said = |words: &Option<String>| words.as_ref().is_some_and(|words| words.to_lowercase().contains(text));
-    if name.as_str().contains(text) {
-        return Some(2.0);
-    }
-    let ModuleDescription { title, description, tags, .. } = &facet?.description;
-    (said(title) || said(description) || tags.contains(text)).then_some(1.0)
-}
-
 /// None for a name without a release that counts.
-fn card(
+pub(super) fn card(
     opinions: &Opinions<'_>,
     installed: &InstalledModules,
     name: &ModuleName,

@@ -136,18 +136,7 @@ impl ModuleSearch {
         let text: String = query.chars().take(QUESTION_MAX_CHARS).collect();
         let is_maintained = self.maintenance.borrow().as_ref().is_some_and(|sender| sender.unbounded_send(()).is_ok());
         let is_ready = self.ready.get() || (!is_maintained && self.load().await.is_ok());
-        let query = SearchQuery {
-            text: text.clone(),
-            filter: Filter {
-                tag: filter.tag.clone(),
-                owner: filter.owner.clone(),
-                imports_nothing: filter.imports_nothing,
-                exports: filter.exports.clone(),
-            },
-            order: order(sort),
-            skip: cursor.unwrap_or(0),
-            limit,
-        };
+        let query = search_query(&text, filter, sort, cursor.unwrap_or(0), limit);
         let answer = if is_ready { self.ask_index(query).await } else { Err(Lost) };
         let (list, complete) = match answer {
             Ok(list) => (list, true),
@@ -160,6 +149,32 @@ impl ModuleSearch {
         SearchResults { modules: list.modules, people, total: list.total, cursor: list.cursor, complete }
     }
 
+    /// Returns modules that answer a peer's question, best first: of the index as it is, or, where it is not loaded or is being
+    /// fed, of at most `scanned_max` modules. So a stranger starts no work that goes on.
+    pub(super) async fn candidates(
+        &self,
+        text: &str,
+        filter: &ModuleFilter,
+        sort: ModuleSort,
+        most: u32,
+        scanned_max: usize,
+    ) -> Vec<ModuleCard> {
+        if let Some(_one_at_a_time) = self.feeding.try_lock().filter(|_| self.ready.get()) {
+            let query = search_query(text, filter, sort, 0, most);
+            if let SearchResponse::Found(found) = self.backend().ask(SearchRequest::Find(query)).await {
+                return self.cards(&found.names);
+            }
+            self.reset();
+        }
+        self.catalog.scan_some(text, filter, sort, most, scanned_max).await
+    }
+
+    /// Returns modules as they are known now.
+    fn cards(&self, names: &[String]) -> Vec<ModuleCard> {
+        let read_model = self.registry.read_model();
+        names.iter().filter_map(|name| self.catalog.card_of(&read_model, &parse_name(name).ok()?)).collect()
+    }
+
     /// Feeds the index what is new and asks it. The results are shown from the read model, which is newer than the
     /// index.
     async fn ask_index(&self, query: SearchQuery) -> Result<ModuleList, Lost> {
@@ -170,11 +185,9 @@ impl ModuleSearch {
             self.reset();
             return Err(Lost);
         };
-        let read_model = self.registry.read_model();
         let end = skip.saturating_add(limit);
-        let modules = found.names.iter().filter_map(|name| self.catalog.card_of(&read_model, &parse_name(name).ok()?));
         let cursor = (u64::from(end) < found.total).then_some(end);
-        Ok(ModuleList { modules: modules.collect(), cursor, total: found.total })
+        Ok(ModuleList { modules: self.cards(&found.names), cursor, total: found.total })
     }
 
     /// Returns the index, started at the first use.
@@ -317,6 +330,13 @@ impl ModuleSearch {
 /// Returns the key of a piece.
 fn piece_key(nth: u32) -> String {
     format!("piece/{nth:04}")
+}
+
+/// Returns a question to the index.
+fn search_query(text: &str, filter: &ModuleFilter, sort: ModuleSort, skip: u32, limit: u32) -> SearchQuery {
+    let ModuleFilter { tag, owner, imports_nothing, exports } = filter.clone();
+    let filter = Filter { tag, owner, imports_nothing, exports };
+    SearchQuery { text: text.to_owned(), filter, order: order(sort), skip, limit }
 }
 
 /// Converts the sort order of a command.

@@ -54,7 +54,7 @@ use event_loop::EventLoop;
 pub use handle::{COMMANDS_WAITING_MAX, MeshHandle};
 use host_events::HostEvents;
 pub use link::{LinkFault, LinkGuard, Outgoing};
-pub use request::{ANSWER_MAX_BYTES, FIND_PROTOCOL, REQUEST_MAX_BYTES, RequestError};
+pub use request::{ANSWER_MAX_BYTES, FIND_PROTOCOL, QuestionKind, REQUEST_MAX_BYTES, RequestError};
 pub use types::{
     FoundValue, GossipTicket, GossipTopic, Link, Listening, MeshError, MeshEvent, MeshOptions, MeshView,
     MessageAcceptance, PeerView, RelayView,

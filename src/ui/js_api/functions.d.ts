@@ -130,6 +130,13 @@ export interface GenRegistry {
   listModules(options?: ModuleListOptions): Promise<ModuleList>;
   /** Modules by free text, best first, and people whose names begin with it. Any text will do. */
   search(query: string, options?: ModuleSearchOptions): Promise<SearchResults>;
+  /**
+   * As `search` (without pages), and asks up to 8 connected peers, which see the question; where it is a module's name also the
+   * wider network. Each module says where it is from: `onDevice`, `peers` (how many named it), `network`. Name, holder and
+   * version are proven; of a module that is not on this device the title, description and tags are what peers say. `findModule`
+   * and then `follow("module:…")` bring it here for good. Takes up to 5 seconds.
+   */
+  searchNetwork(query: string, options?: NetworkSearchOptions): Promise<NetworkSearchResults>;
   /** One to five stars; `null` takes the rating back. */
   rate(name: string, stars: number | null, review?: string): Promise<ModulePage | null>;
   /** What installing would come to. Nothing is fetched. */
@@ -241,6 +248,14 @@ export interface ModuleListOptions {
   sort?: Exclude<ModuleSort, "relevance">;
   limit?: number;
   cursor?: number | null;
+}
+
+export interface NetworkSearchOptions {
+  filters?: Partial<ModuleFilter>;
+  /** Default: `"relevance"`, the best match first. */
+  sort?: ModuleSort;
+  /** Modules of this device; others name at most 20 each. */
+  limit?: number;
 }
 
 export interface ModuleSearchOptions {

@@ -133,6 +133,14 @@ impl GenRegistry {
         to_js(&self.client.clone().search(query, filters, sort, limit, cursor).await.map_err(to_error)?)
     }
 
+    /// As `search`, and asks connected peers, which see the question.
+    #[wasm_bindgen(js_name = searchNetwork)]
+    pub async fn search_network(&self, query: String, options: JsValue) -> Result<JsValue, JsValue> {
+        let SearchOptions { filters, sort, limit, .. } = from_js(options)?;
+        let (sort, limit) = (sort.unwrap_or(ModuleSort::Relevance), limit.unwrap_or(LIST_LIMIT));
+        to_js(&*self.client.clone().search_network(query, filters, sort, limit).await.map_err(to_error)?)
+    }
+
     /// One to five stars; null takes the rating back.
     pub async fn rate(&self, name: String, stars: Option<u8>, review: Option<String>) -> Result<JsValue, JsValue> {
         let review = review.unwrap_or_default();

@@ -1,5 +1,7 @@
 //! Modules known here: by any word, by tag, owner or what they offer, in the order that was asked for. The address
-//! holds it all.
+//! holds it all. Beside them, at the person's request, what connected peers name.
+
+use std::collections::BTreeMap;
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -12,8 +14,10 @@ use crate::components::notice::FailureNotice;
 use crate::components::search_box::{SearchBox, walk};
 use crate::latest_request::LatestRequest;
 use crate::model::module_query::{ModuleQuery, SORTS, find_sort};
+use crate::model::network_search::describe_basis;
 use crate::model::subject::SubjectRef;
-use crate::widgets::module_row::module_rows;
+use crate::widgets::module_row::marked_module_rows;
+use crate::widgets::network_search::{NetworkSearch, Sources};
 use crate::widgets::page_head::PageHead;
 use crate::widgets::person_row::person_rows;
 use crate::widgets::subject::FollowButton;
@@ -33,6 +37,13 @@ pub fn Modules() -> impl IntoView {
     let (cards, total, cursor) =
         (RwSignal::new(Vec::<ModuleCard>::new()), RwSignal::new(None::<u64>), RwSignal::new(None));
     let (people, failure) = (RwSignal::new(Vec::<UsernameEntry>::new()), RwSignal::new(None));
+    let sources: Sources = RwSignal::new(BTreeMap::new());
+    // The own person is one of those whose modules are listed.
+    let kept = Memo::new(move |_| {
+        let own = u64::from(app_state.live.has_key());
+        let status = app_state.live.status.get().unwrap_or_default();
+        (status.registries + own, status.strangers_share)
+    });
     let latest = LatestRequest::new();
     let load = move |from: Option<u32>, limit: u32| {
         let (request, wanted) = (latest.begin(), wanted.get_untracked());
@@ -79,9 +90,9 @@ pub fn Modules() -> impl IntoView {
                     {move || match total.get() {
                         None => "Looking…".to_owned(),
                         Some(total) => {
-                            let known = text::format_count(total, "module", "modules");
-                            let found = wanted.with(|wanted| !wanted.text.is_empty());
-                            if found { format!("{known} found") } else { format!("{known} known here") }
+                            let is_search = wanted.with(|wanted| !wanted.is_everything());
+                            let (people, share) = kept.get();
+                            describe_basis(total, is_search, people, share, text::format_number)
                         }
                     }}
                 </p>
@@ -100,7 +111,7 @@ pub fn Modules() -> impl IntoView {
             <Choices wanted />
             <FailureNotice failure />
             <ul class="modules" on:keydown=|event| walk(&event, ".module-link")>
-                {module_rows(cards)}
+                {marked_module_rows(cards, sources)}
             </ul>
             <Show when=move || cursor.get().is_some()>
                 <p class="people-more">
@@ -112,6 +123,7 @@ pub fn Modules() -> impl IntoView {
             <Show when=move || total.get() == Some(0)>
                 <Empty wanted />
             </Show>
+            <NetworkSearch wanted cards sources />
             <Show when=move || people.with(|people| !people.is_empty())>
                 <section class="modules-people" aria-labelledby="modules-people-title">
                     <h2 id="modules-people-title">"People of that name"</h2>

@@ -29,7 +29,7 @@ use crate::support::network::{founded_by, numbered, through};
 use crate::support::wait::{eventually, in_one_thread};
 
 /// A record as it is written, whatever it says.
-fn written(entries: &[&Entry], receipts: &[Receipt]) -> Vec<u8> {
+pub fn written(entries: &[&Entry], receipts: &[Receipt]) -> Vec<u8> {
     let (mut entries, mut receipts) = (entries.to_vec(), receipts.to_vec());
     entries.sort_by_key(|entry| entry.id());
     receipts.sort();
@@ -41,13 +41,13 @@ fn written(entries: &[&Entry], receipts: &[Receipt]) -> Vec<u8> {
 }
 
 /// A network with one witness.
-struct Founded {
-    network: Network,
-    witness: Witness,
+pub struct Founded {
+    pub network: Network,
+    pub witness: Witness,
 }
 
 impl Founded {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let key = SecretKey::from_seed(&[100; 32]);
         let network = founded_by(&[key.public()], 1, 0);
         Self { witness: Witness::new(network.history().clone(), key, BEGIN), network }
@@ -137,7 +137,7 @@ struct Behaviour {
     identify: identify::Behaviour,
 }
 
-/// A peer that gives everybody who asks for a name these bytes.
+/// A peer that gives everybody who asks these bytes.
 pub struct Answering {
     life: JoinHandle<()>,
     /// Opens streams, too.
@@ -151,6 +151,20 @@ impl Drop for Answering {
 }
 
 pub fn answering(to: Multiaddr, answer: Arc<Mutex<Vec<u8>>>) -> Answering {
+    answering_to(to, FIND_PROTOCOL, answer)
+}
+
+/// A peer that gives everybody who asks in this protocol these bytes.
+pub fn answering_to(to: Multiaddr, protocol: &'static str, answer: Arc<Mutex<Vec<u8>>>) -> Answering {
+    behaving(to, protocol, Some(answer))
+}
+
+/// A peer that reads what it is asked in this protocol, and never answers.
+pub fn silent(to: Multiaddr, protocol: &'static str) -> Answering {
+    behaving(to, protocol, None)
+}
+
+fn behaving(to: Multiaddr, protocol: &'static str, answer: Option<Arc<Mutex<Vec<u8>>>>) -> Answering {
     let key = Keypair::generate_ed25519();
     let identify = identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), key.public());
     let behaviour = Behaviour {
@@ -161,7 +175,7 @@ pub fn answering(to: Multiaddr, answer: Arc<Mutex<Vec<u8>>>) -> Answering {
     let config = libp2p::swarm::Config::with_tokio_executor();
     let config = config.with_idle_connection_timeout(std::time::Duration::from_secs(60));
     let mut swarm = Swarm::new(memory_network::memory(&key), behaviour, key.public().to_peer_id(), config);
-    let mut asked = swarm.behaviour().streams.new_control().accept(StreamProtocol::new(FIND_PROTOCOL)).unwrap();
+    let mut asked = swarm.behaviour().streams.new_control().accept(StreamProtocol::new(protocol)).unwrap();
     swarm.dial(to).unwrap();
     let control = swarm.behaviour().streams.new_control();
     let life = spawn_local(async move {
@@ -169,11 +183,14 @@ pub fn answering(to: Multiaddr, answer: Arc<Mutex<Vec<u8>>>) -> Answering {
             tokio::select! {
                 _ = swarm.select_next_some() => {}
                 Some((_, mut stream)) = asked.next() => {
-                    let answer = answer.lock().unwrap().clone();
+                    let answer = answer.as_ref().map(|answer| answer.lock().unwrap().clone());
                     spawn_local(async move {
                         stream.read_to_end(&mut Vec::new()).await.unwrap();
-                        stream.write_all(&answer).await.unwrap();
-                        stream.close().await.unwrap();
+                        let Some(answer) = answer else { return std::future::pending().await };
+                        // Who has read enough may have gone.
+                        if stream.write_all(&answer).await.is_ok() {
+                            stream.close().await.ok();
+                        }
                     });
                 }
             }

@@ -69,7 +69,7 @@ impl Stranger {
                     }
                     MeshEvent::BlocksRequested(_)
                     | MeshEvent::ChatOpened(_)
-                    | MeshEvent::FindRequested { .. }
+                    | MeshEvent::QuestionAsked { .. }
                     | MeshEvent::Graylisted(_)
                     | MeshEvent::RedundantConnectionClosed(_)
                     | MeshEvent::Closing => {}

@@ -236,8 +236,8 @@ impl EventLoop {
             Command::AskRelay { relay, protocol, request, answer } => {
                 self.ask_relay(relay.peer_id(), RelayQuestion { protocol, request, answer }, now);
             }
-            Command::AskPeer { peer, protocol, request, answer } => {
-                self.streams.ask_peer(peer.peer_id(), protocol, request, answer);
+            Command::AskPeer { peer, kind, request, answer } => {
+                self.streams.ask_peer(peer.peer_id(), kind, request, answer);
             }
             Command::OpenBlocks(peer, opened) => self.streams.open_blocks(peer.peer_id(), opened),
             Command::OpenChat(peer, opened) => self.streams.open_chat(peer.peer_id(), opened),

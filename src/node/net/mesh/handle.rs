@@ -13,7 +13,7 @@ use futures::channel::{mpsc, oneshot};
 
 use crate::net::key::NetPeerId;
 use crate::net::mesh::blocks::BlockStream;
-use crate::net::mesh::request::RequestError;
+use crate::net::mesh::request::{QuestionKind, RequestError};
 use crate::net::mesh::types::{FoundValue, GossipTicket, GossipTopic, MessageAcceptance};
 
 /// Commands that wait for the event loop. It takes them without waiting for anything else, so more pile up only if the
@@ -51,7 +51,7 @@ pub(super) enum Command {
     /// Send one request to one connected peer.
     AskPeer {
         peer: NetPeerId,
-        protocol: &'static str,
+        kind: QuestionKind,
         request: Vec<u8>,
         answer: oneshot::Sender<Result<Vec<u8>, RequestError>>,
     },
@@ -216,11 +216,11 @@ impl MeshHandle {
     pub async fn ask_peer(
         &self,
         peer: NetPeerId,
-        protocol: &'static str,
+        kind: QuestionKind,
         request: Vec<u8>,
     ) -> Option<Result<Vec<u8>, RequestError>> {
         let (answer, answered) = oneshot::channel();
-        self.send(Command::AskPeer { peer, protocol, request, answer });
+        self.send(Command::AskPeer { peer, kind, request, answer });
         answered.await.ok()
     }
 
@@ -313,7 +313,7 @@ mod tests {
         // Clones share the bound.
         let clone = handle.clone();
         clone.rate(peer, 0.5);
-        let answer = handle.ask_peer(peer, "/test/1", Vec::new()).now_or_never().expect("dropped at once");
+        let answer = handle.ask_peer(peer, QuestionKind::Name, Vec::new()).now_or_never().expect("dropped at once");
         assert!(answer.is_none());
         clone.ban(peer);
         handle.close();

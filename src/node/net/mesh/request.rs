@@ -12,19 +12,67 @@ use futures_timer::Delay;
 use libp2p::{PeerId, Stream, StreamProtocol};
 
 use crate::net::streams::{Control, OpenStreamError};
+use gen_registry_core::sync::search;
 
 /// The longest time to wait for an answer, and to read or write one.
 pub const ANSWER_TIMEOUT: Duration = Duration::from_secs(15);
-/// The longest answer to any request.
+/// The longest answer to any request but a search.
 pub const ANSWER_MAX_BYTES: u64 = 16 * 1024;
-/// The longest request of a peer.
+/// The longest request for a name.
 pub const REQUEST_MAX_BYTES: u64 = 1024;
 /// Looks up a name at a peer. The host encodes and decodes requests and answers.
 pub const FIND_PROTOCOL: &str = "/gen/find/1";
-/// Find requests of one peer, and of all peers, that wait for an answer; streams of further ones are dropped.
-pub(super) const FINDS_PER_PEER: usize = 4;
+/// Requests for names of one peer that wait for an answer; streams of further ones are dropped.
+const FINDS_PER_PEER: usize = 4;
 /// The same of all peers together.
-pub(super) const FINDS_MAX: usize = 32;
+const FINDS_MAX: usize = 32;
+/// Searches of one peer that wait for an answer. An honest one asks once, and again for what was typed meanwhile.
+const SEARCHES_PER_PEER: usize = 2;
+/// The same of all peers together. They are answered one after the other, each within [`ANSWER_TIMEOUT`].
+const SEARCHES_MAX: usize = 16;
+
+/// What peers ask each other, one question on a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum QuestionKind {
+    /// For the proof of a name.
+    Name,
+    /// For modules.
+    Search,
+}
+
+impl QuestionKind {
+    /// Returns the protocol's name on the wire.
+    pub fn protocol(self) -> &'static str {
+        match self {
+            Self::Name => FIND_PROTOCOL,
+            Self::Search => search::PROTOCOL,
+        }
+    }
+
+    /// The most bytes of a question.
+    fn request_max_bytes(self) -> u64 {
+        match self {
+            Self::Name => REQUEST_MAX_BYTES,
+            Self::Search => search::QUESTION_MAX_BYTES as u64,
+        }
+    }
+
+    /// The most bytes of an answer.
+    pub(super) fn answer_max_bytes(self) -> u64 {
+        match self {
+            Self::Name => ANSWER_MAX_BYTES,
+            Self::Search => search::ANSWER_MAX_BYTES as u64,
+        }
+    }
+
+    /// How many questions of one peer may wait for an answer, and how many of all peers together.
+    pub(super) fn most_waiting(self) -> (usize, usize) {
+        match self {
+            Self::Name => (FINDS_PER_PEER, FINDS_MAX),
+            Self::Search => (SEARCHES_PER_PEER, SEARCHES_MAX),
+        }
+    }
+}
 
 /// Why a request has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -39,13 +87,14 @@ pub enum RequestError {
     TimedOut,
 }
 
-/// Sends a request and returns the answer. Fails after [`ANSWER_TIMEOUT`], or if the answer is longer than
-/// [`ANSWER_MAX_BYTES`]; a part of an answer is never returned.
+/// Sends a request and returns the answer. Fails after [`ANSWER_TIMEOUT`], or if the answer is longer than `answer_max_bytes`;
+/// a part of an answer is never returned.
 pub(super) async fn request(
     mut control: Control,
     peer: PeerId,
     protocol: &'static str,
     bytes: Vec<u8>,
+    answer_max_bytes: u64,
 ) -> Result<Vec<u8>, RequestError> {
     let exchange = async {
         let opened = control.open_stream(peer, StreamProtocol::new(protocol)).await;
@@ -59,8 +108,8 @@ pub(super) async fn request(
         stream.write_all(&bytes).await?;
         stream.close().await?;
         let mut answer = Vec::new();
-        stream.take(ANSWER_MAX_BYTES + 1).read_to_end(&mut answer).await?;
-        if answer.len() as u64 > ANSWER_MAX_BYTES { Err(RequestError::Oversized) } else { Ok(answer) }
+        stream.take(answer_max_bytes + 1).read_to_end(&mut answer).await?;
+        if answer.len() as u64 > answer_max_bytes { Err(RequestError::Oversized) } else { Ok(answer) }
     }
     .fuse();
     pin_mut!(exchange);
@@ -71,15 +120,16 @@ pub(super) async fn request(
 }
 
 /// Reads a request. Returns `None` if it is too long or too slow.
-pub(super) async fn read_request(stream: &mut Stream) -> Option<Vec<u8>> {
+pub(super) async fn read_request(stream: &mut Stream, kind: QuestionKind) -> Option<Vec<u8>> {
     let mut request = Vec::new();
-    let mut bounded = stream.take(REQUEST_MAX_BYTES + 1);
+    let most = kind.request_max_bytes();
+    let mut bounded = stream.take(most + 1);
     let reading = bounded.read_to_end(&mut request);
     let read = match select(reading, Delay::new(ANSWER_TIMEOUT)).await {
         Either::Left((read, _)) => read.is_ok(),
         Either::Right(_) => false,
     };
-    (read && request.len() as u64 <= REQUEST_MAX_BYTES).then_some(request)
+    (read && request.len() as u64 <= most).then_some(request)
 }
 
 /// Writes an answer and closes the stream. A peer that reads too slowly receives only its beginning.

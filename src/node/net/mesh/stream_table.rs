@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | sync | the side with the smaller peer id, retried with backoff | a [`Link`], while the peer is connected |
 //! | peer exchange | a node with few peers, once for each new peer | addresses of other peers |
-//! | find | the host ([`AskPeer`](super::handle::Command::AskPeer)) | one request and one answer |
+//! | find, search | the host ([`AskPeer`](super::handle::Command::AskPeer)) | one question and one answer |
 //! | blocks, chat | the host | whole messages ([`blocks`]) |
 //!
 //! Every stream is driven by a task in [`StreamTable::next`]. The table polls no swarm and no queue of the host: it
@@ -28,7 +28,7 @@ use crate::net::mesh::link::{INCOMING_WAITING, Outgoing, carry, outgoing};
 use crate::net::mesh::peer_exchange::{self, ANSWERS_PER_PEER, ANSWERS_UNDER_WAY_MAX};
 use crate::net::mesh::relay_questions::RelayQuestion;
 use crate::net::mesh::request::{
-    ANSWER_TIMEOUT, FIND_PROTOCOL, FINDS_MAX, FINDS_PER_PEER, RequestError, answer, read_request, request,
+    ANSWER_MAX_BYTES, ANSWER_TIMEOUT, QuestionKind, RequestError, answer, read_request, request,
 };
 use crate::net::mesh::types::{Link, MeshEvent};
 use crate::net::streams::{Control, Streams};
@@ -49,20 +49,27 @@ const MILLIS_PER_MINUTE: u64 = Duration::from_secs(60).as_millis() as u64;
 pub(super) enum StreamKind {
     Sync,
     PeerExchange,
-    Find,
+    Question(QuestionKind),
     Blocks,
     Chat,
 }
 
 impl StreamKind {
-    const ALL: [Self; 5] = [Self::Sync, Self::PeerExchange, Self::Find, Self::Blocks, Self::Chat];
+    const ALL: [Self; 6] = [
+        Self::Sync,
+        Self::PeerExchange,
+        Self::Question(QuestionKind::Name),
+        Self::Question(QuestionKind::Search),
+        Self::Blocks,
+        Self::Chat,
+    ];
 
     /// Returns the protocol's name on the wire.
     fn protocol(self) -> &'static str {
         match self {
             Self::Sync => wire::PROTOCOL,
             Self::PeerExchange => peer_exchange::PROTOCOL,
-            Self::Find => FIND_PROTOCOL,
+            Self::Question(kind) => kind.protocol(),
             Self::Blocks => blocks_wire::PROTOCOL,
             Self::Chat => chat::PROTOCOL,
         }
@@ -82,9 +89,9 @@ pub(super) enum TaskOutcome {
     /// The answer to a request for peers.
     PeersReceived(Vec<u8>),
     PeersSent,
-    FindReceived(PeerId, Stream, Vec<u8>),
-    /// A find request was answered, or given up.
-    FindEnded(PeerId),
+    QuestionReceived(QuestionKind, PeerId, Stream, Vec<u8>),
+    /// A question was answered, or given up.
+    QuestionEnded(QuestionKind, PeerId),
     Done,
 }
 
@@ -122,8 +129,8 @@ pub(super) struct StreamTable {
     peers: BTreeMap<PeerId, PeerStreams>,
     /// Answers to requests for peers that are being sent.
     exchanges_under_way: usize,
-    /// Find requests that are being read or answered.
-    finds_under_way: BTreeMap<PeerId, usize>,
+    /// Questions of each kind that are being read or answered, by peer.
+    questions_under_way: BTreeMap<(QuestionKind, PeerId), usize>,
     /// One task for each stream; dropping it ends the stream.
     tasks: FuturesUnordered<LocalBoxFuture<'static, TaskOutcome>>,
     next_link: u64,
@@ -142,7 +149,7 @@ impl StreamTable {
             accepted,
             peers: BTreeMap::new(),
             exchanges_under_way: 0,
-            finds_under_way: BTreeMap::new(),
+            questions_under_way: BTreeMap::new(),
             tasks: FuturesUnordered::new(),
             next_link: 0,
         }
@@ -186,8 +193,8 @@ impl StreamTable {
                         self.accept_peer_exchange(peer, stream, now, neighbours);
                         None
                     }
-                    StreamKind::Find => {
-                        self.accept_find(peer, stream);
+                    StreamKind::Question(kind) => {
+                        self.accept_question(kind, peer, stream);
                         None
                     }
                     StreamKind::Blocks => {
@@ -229,19 +236,19 @@ impl StreamTable {
                 self.exchanges_under_way -= 1;
                 None
             }
-            TaskOutcome::FindReceived(peer, stream, request) => {
+            TaskOutcome::QuestionReceived(kind, peer, stream, request) => {
                 let (reply, replied) = oneshot::channel();
                 let answering = async move {
                     if let Either::Left((Ok(bytes), _)) = select(replied, Delay::new(ANSWER_TIMEOUT)).await {
                         answer(stream, bytes).await;
                     }
-                    TaskOutcome::FindEnded(peer)
+                    TaskOutcome::QuestionEnded(kind, peer)
                 };
-                self.spawn(peer, FIND_PROTOCOL, answering);
-                Some(StreamOutput::Emit(MeshEvent::FindRequested { peer: peer.into(), request, reply }))
+                self.spawn(peer, kind.protocol(), answering);
+                Some(StreamOutput::Emit(MeshEvent::QuestionAsked { kind, peer: peer.into(), request, reply }))
             }
-            TaskOutcome::FindEnded(peer) => {
-                self.end_find(peer);
+            TaskOutcome::QuestionEnded(kind, peer) => {
+                self.end_question(kind, peer);
                 None
             }
             TaskOutcome::Done => None,
@@ -405,23 +412,23 @@ impl StreamTable {
     pub(super) fn ask_peer(
         &mut self,
         peer: PeerId,
-        protocol: &'static str,
+        kind: QuestionKind,
         bytes: Vec<u8>,
         answer: oneshot::Sender<Result<Vec<u8>, RequestError>>,
     ) {
         if !self.peers.contains_key(&peer) {
             return;
         }
-        let exchange = request(self.control.clone(), peer, protocol, bytes);
+        let exchange = request(self.control.clone(), peer, kind.protocol(), bytes, kind.answer_max_bytes());
         // The caller may have been dropped.
         let exchange = exchange.map(|answered| drop(answer.send(answered)));
-        self.spawn(peer, protocol, exchange.map(|()| TaskOutcome::Done));
+        self.spawn(peer, kind.protocol(), exchange.map(|()| TaskOutcome::Done));
     }
 
     /// Sends one request to a connected relay.
     pub(super) fn ask_relay(&mut self, relay: PeerId, question: RelayQuestion) {
         let RelayQuestion { protocol, request: bytes, answer } = question;
-        let exchange = request(self.control.clone(), relay, protocol, bytes);
+        let exchange = request(self.control.clone(), relay, protocol, bytes, ANSWER_MAX_BYTES);
         let exchange = exchange.instrument(peer_span(relay, protocol));
         // The caller may have been dropped.
         let exchange = exchange.map(|answered| drop(answer.send(answered)));
@@ -430,7 +437,7 @@ impl StreamTable {
 
     /// Asks a peer for other peers.
     pub(super) fn ask_for_peers(&mut self, peer: PeerId) {
-        let exchange = request(self.control.clone(), peer, peer_exchange::PROTOCOL, Vec::new());
+        let exchange = request(self.control.clone(), peer, peer_exchange::PROTOCOL, Vec::new(), ANSWER_MAX_BYTES);
         let outcome = exchange.map(|answer| answer.map_or(TaskOutcome::Done, TaskOutcome::PeersReceived));
         self.spawn(peer, peer_exchange::PROTOCOL, outcome);
     }
@@ -454,27 +461,30 @@ impl StreamTable {
         self.spawn(peer, peer_exchange::PROTOCOL, answering);
     }
 
-    /// Reads a find request, which then goes to the host.
-    fn accept_find(&mut self, peer: PeerId, mut stream: Stream) {
-        let of_peer = self.finds_under_way.get(&peer).copied().unwrap_or(0);
-        if of_peer >= FINDS_PER_PEER || self.finds_under_way.values().sum::<usize>() >= FINDS_MAX {
-            return tracing::debug!("find request over the limit");
+    /// Reads a question, which then goes to the host.
+    fn accept_question(&mut self, kind: QuestionKind, peer: PeerId, mut stream: Stream) {
+        let of_kind = self.questions_under_way.iter().filter(|((other, _), _)| *other == kind);
+        let all: usize = of_kind.map(|(_, count)| count).sum();
+        let of_peer = self.questions_under_way.get(&(kind, peer)).copied().unwrap_or(0);
+        let (most_of_peer, most) = kind.most_waiting();
+        if of_peer >= most_of_peer || all >= most {
+            return tracing::debug!("question over the limit");
         }
-        self.finds_under_way.insert(peer, of_peer + 1);
+        self.questions_under_way.insert((kind, peer), of_peer + 1);
         let reading = async move {
-            match read_request(&mut stream).await {
-                Some(request) => TaskOutcome::FindReceived(peer, stream, request),
-                None => TaskOutcome::FindEnded(peer),
+            match read_request(&mut stream, kind).await {
+                Some(request) => TaskOutcome::QuestionReceived(kind, peer, stream, request),
+                None => TaskOutcome::QuestionEnded(kind, peer),
             }
         };
-        self.spawn(peer, FIND_PROTOCOL, reading);
+        self.spawn(peer, kind.protocol(), reading);
     }
 
-    fn end_find(&mut self, peer: PeerId) {
-        if let Some(under_way) = self.finds_under_way.get_mut(&peer) {
+    fn end_question(&mut self, kind: QuestionKind, peer: PeerId) {
+        if let Some(under_way) = self.questions_under_way.get_mut(&(kind, peer)) {
             *under_way -= 1;
             if *under_way == 0 {
-                self.finds_under_way.remove(&peer);
+                self.questions_under_way.remove(&(kind, peer));
             }
         }
     }

@@ -12,6 +12,7 @@ use crate::net::kademlia::values::ValidateRecord;
 use crate::net::key::{NetPeerId, NodeKey};
 use crate::net::mesh::blocks::BlockStream;
 use crate::net::mesh::link::{LinkFault, LinkGuard, Outgoing};
+use crate::net::mesh::request::QuestionKind;
 use crate::net::transport::TransportSetupError;
 use gen_registry_api::ConnectionPath;
 use gen_registry_core::node_limits::NodeLimits;
@@ -86,9 +87,8 @@ pub enum MeshEvent {
     Closing,
     /// A peer opened a stream to request blocks.
     BlocksRequested(BlockStream),
-    /// A peer asks for a name ([`FIND_PROTOCOL`](super::FIND_PROTOCOL)). Dropping `reply` closes its stream without an
-    /// answer.
-    FindRequested { peer: NetPeerId, request: Vec<u8>, reply: oneshot::Sender<Vec<u8>> },
+    /// A peer asks for something. Dropping `reply` closes its stream without an answer.
+    QuestionAsked { kind: QuestionKind, peer: NetPeerId, request: Vec<u8>, reply: oneshot::Sender<Vec<u8>> },
     /// Peers or relays connected or disconnected.
     Changed(MeshView),
 }
