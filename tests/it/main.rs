@@ -20,6 +20,7 @@ mod figures;
 mod forked;
 #[cfg(unix)]
 mod front_running;
+mod guests;
 mod guide;
 mod held;
 mod hostile;

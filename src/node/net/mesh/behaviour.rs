@@ -12,6 +12,7 @@
 
 use std::time::Duration;
 
+use gen_registry_core::node_limits::HANDSHAKES_PER_RELAY;
 use gen_registry_core::sync::chat::GOSSIP_MAX_BYTES;
 use libp2p::{
     Swarm, allow_block_list, connection_limits, gossipsub, identify,
@@ -24,15 +25,18 @@ use sha2::{Digest, Sha256};
 use crate::net::address::parse_all;
 use crate::net::direct::Direct;
 use crate::net::kademlia::guard::{Guarded, MayDial};
-use crate::net::mesh::connection_manager::DIRECT_MAX;
+use crate::net::mesh::connection_manager::relay_pool::RELAYS_ELSEWHERE_MAX;
+use crate::net::mesh::connection_manager::{DIALLING_MAX, DIRECT_MAX, GUESTS_MAX};
 use crate::net::mesh::scoring;
 use crate::net::mesh::types::{MeshError, MeshOptions};
 use crate::net::streams::Streams;
 use crate::net::transport::{self, Reachability, TransportStack, Upgrade};
-use crate::net::{AGENT, IDENTIFY_PROTOCOL, kademlia};
+use crate::net::{AGENT, IDENTIFY_PROTOCOL, RELAYS_MAX, kademlia};
 
-/// Connections besides the direct ones: to relays, and relayed ones.
-pub const CONNECTIONS_BESIDES: u32 = 8;
+/// Connections besides the direct ones that are kept: guests, those to relays, and relayed ones, over which a handshake
+/// that others began or this side is under way.
+pub const CONNECTIONS_BESIDES: u32 =
+    (GUESTS_MAX + RELAYS_MAX + RELAYS_ELSEWHERE_MAX + DIALLING_MAX + RELAYS_MAX * HANDSHAKES_PER_RELAY) as u32;
 /// Incoming connections being made.
 pub const CONNECTIONS_PENDING_IN_MAX: u32 = 8;
 /// Outgoing connections being made. Of [`DIALLING_MAX`](super::connection_manager::DIALLING_MAX) dials each one may need

@@ -2,7 +2,8 @@
 //! [`ConnectionManager::poll`] returns the actions that are due.
 //!
 //! It looks for [`DIRECT_TARGET`] direct connections, and dials at least [`DIALLED_TARGET`] of them itself: a node that
-//! only accepted connections could be surrounded by one attacker's nodes. What others report of peers is stored within
+//! only accepted connections could be surrounded by one attacker's nodes. Who asks for a node that has as many as it
+//! keeps stays for a while at least: [`direct_connections`]. What others report of peers is stored within
 //! limits. Peers that the host asks for are [`dial_targets`]; which of the network's relays it uses, and how it finds
 //! who uses others, is explained at [`relay_pool`]. Public nodes are dialled from the start, whatever else is connected.
 //!
@@ -37,6 +38,7 @@
 mod backoff;
 mod candidates;
 pub mod dial_targets;
+mod direct_connections;
 mod public_nodes;
 pub mod relay_pool;
 mod selection;
@@ -54,6 +56,8 @@ use backoff::{millis, retry_delay};
 pub use candidates::{ADDRESS_MAX_BYTES, ADDRESSES_MAX, BANS_MAX, CANDIDATES_MAX};
 use candidates::{Candidates, DialCandidate, Ways};
 use dial_targets::{Circuit, DialTargets};
+use direct_connections::DirectConnections;
+pub use direct_connections::{DIRECT_MAX, GUEST_STAY, GUESTS_MAX, Room};
 use gen_registry_core::node_limits::BAN_SECONDS;
 use public_nodes::PublicNodes;
 use relay_pool::{RelayPool, Visits};
@@ -62,8 +66,6 @@ use relay_pool::{RelayPool, Visits};
 pub const DIRECT_TARGET: usize = 6;
 /// Those of them that this side dials.
 pub const DIALLED_TARGET: usize = 3;
-/// The most direct connections, accepted ones included.
-pub const DIRECT_MAX: usize = 24;
 /// Dials at once.
 pub const DIALLING_MAX: usize = 4;
 /// A candidate is removed after this many failures in a row.
@@ -108,14 +110,12 @@ pub struct ConnectionManager {
     local_peer_id: PeerId,
     relays: RelayPool,
     candidates: Candidates,
-    /// Peers with direct connections, and whether this side dialled.
-    direct: BTreeMap<PeerId, bool>,
+    direct: DirectConnections,
     /// Whether others can reach this node, so that there is something to register.
     reachable: bool,
     /// Whether an address leads directly to a peer.
     is_direct: fn(&Multiaddr) -> bool,
     public_nodes: PublicNodes,
-    direct_max: usize,
     ban_time: Duration,
     dial_targets: DialTargets,
 }
@@ -127,11 +127,10 @@ impl ConnectionManager {
             local_peer_id,
             relays: RelayPool::new(local_peer_id, relays),
             candidates: BTreeMap::new(),
-            direct: BTreeMap::new(),
+            direct: DirectConnections::new(DIRECT_MAX),
             reachable: false,
             is_direct,
             public_nodes: PublicNodes::default(),
-            direct_max: DIRECT_MAX,
             ban_time: BAN_TIME,
             dial_targets: DialTargets::new(|_, _| None),
         }
@@ -160,7 +159,7 @@ impl ConnectionManager {
 
     /// Sets the most direct connections, [`DIRECT_MAX`] by default.
     pub fn with_direct_max(self, direct_max: usize) -> Self {
-        Self { direct_max, ..self }
+        Self { direct: DirectConnections::new(direct_max), ..self }
     }
 
     /// Returns the addresses of a peer from the network's own parameters, if it is a relay or public node.
@@ -211,9 +210,9 @@ impl ConnectionManager {
         self.relays.on_discovered(relay, now);
     }
 
-    /// Whether a further direct connection may be accepted or dialled.
-    pub fn has_room(&self) -> bool {
-        self.direct.len() < self.direct_max
+    /// Returns the room for a connection with a peer that is not connected yet.
+    pub fn room(&self, now: Millis) -> Room {
+        self.direct.room(now)
     }
 
     /// Returns the peers that were connected last, to be dialled first at the next start.
@@ -227,8 +226,8 @@ impl ConnectionManager {
 
     /// Returns the addresses of connected peers, for another peer that asks for some.
     pub fn neighbours(&self, asker: &PeerId) -> impl Iterator<Item = &[Multiaddr]> {
-        let others = self.direct.keys().filter(move |peer| *peer != asker);
-        others.filter_map(|peer| self.candidates.get(peer)).map(|found| &found.addresses[..])
+        let others = self.direct.peers().filter(move |peer| peer != asker);
+        others.filter_map(|peer| self.candidates.get(&peer)).map(|found| &found.addresses[..])
     }
 
     /// Whether more connections are needed, so that peers should be asked for others.
@@ -268,7 +267,7 @@ impl ConnectionManager {
     /// Evicts the idle candidate with most failures, one that was never reached first. Returns whether there was one.
     fn evict_one(&mut self) -> bool {
         let is_idle = |peer: &PeerId, found: &DialCandidate| {
-            let is_needed = self.direct.contains_key(peer) || self.public_nodes.contains(peer);
+            let is_needed = self.direct.contains(peer) || self.public_nodes.contains(peer);
             !found.dialling && !found.is_banned() && !is_needed
         };
         let idle = self.candidates.iter().filter(|(peer, found)| is_idle(peer, found));
@@ -302,8 +301,8 @@ impl ConnectionManager {
 
     /// Records a direct connection, ends the peer's backoff, and remembers it for the next start.
     pub fn connected(&mut self, peer: PeerId, dialled: bool, now: Millis) {
-        self.direct.insert(peer, dialled);
-        self.dial_targets.remove(&peer);
+        self.direct.insert(peer, dialled, now);
+        self.dial_targets.connected(&peer, now);
         if let Some(found) = self.candidates.get_mut(&peer) {
             (found.dialling, found.failures, found.reached_at) = (false, 0, Some(now));
         }
@@ -312,6 +311,7 @@ impl ConnectionManager {
     /// Records that the last direct connection to a peer ended. It may be dialled again after the shortest backoff.
     pub fn disconnected(&mut self, peer: &PeerId, now: Millis, random: Random<'_>) {
         self.direct.remove(peer);
+        self.dial_targets.disconnected(peer, now);
         if let Some(found) = self.candidates.get_mut(peer) {
             found.not_before = now + retry_delay(found.failures, RETRY_PEER_MAX, random);
         }
@@ -322,7 +322,7 @@ impl ConnectionManager {
         // A failed direct dial is reported twice if its relayed dial failed, too: it counts once.
         let Some(found) = self.candidates.get_mut(peer).filter(|found| found.dialling) else { return };
         found.dialling = false;
-        if self.direct.contains_key(peer) {
+        if self.direct.contains(peer) {
             return;
         }
         found.not_before = now + retry_delay(found.failures, RETRY_PEER_MAX, random);
@@ -406,7 +406,7 @@ impl ConnectionManager {
     fn visits(&self) -> Visits {
         match self.direct.len() {
             0 => Visits::Alone,
-            _ if !self.has_room() => Visits::Never,
+            _ if self.direct.is_full() => Visits::Never,
             peers if peers < DIRECT_TARGET => Visits::Few,
             _ => Visits::Enough,
         }
@@ -417,7 +417,7 @@ impl ConnectionManager {
     pub fn connect_to(&mut self, peer: PeerId, now: Millis) -> bool {
         self.dial_targets.expire(now);
         let banned = self.candidates.get(&peer).is_some_and(DialCandidate::is_banned);
-        if peer == self.local_peer_id || banned || self.is_relay(&peer) || self.direct.contains_key(&peer) {
+        if peer == self.local_peer_id || banned || self.is_relay(&peer) || self.direct.contains(&peer) {
             return false;
         }
         if self.dial_targets.contains(&peer) {
@@ -443,7 +443,7 @@ impl ConnectionManager {
         self.dial_targets.expire(now);
         let connected = self.relays.connected();
         for peer in self.dial_targets.peers() {
-            if !self.has_room() || self.dials() >= DIALLING_MAX {
+            if self.direct.room(now) == Room::None || self.dials() >= DIALLING_MAX {
                 return;
             }
             let candidate = self.candidates.get(&peer);
@@ -472,10 +472,10 @@ impl ConnectionManager {
     /// any relay, and connect peers that use different relays.
     fn dial_public_nodes(&mut self, now: Millis, actions: &mut Vec<Action>) {
         for peer in self.public_nodes.chosen() {
-            if !self.has_room() || self.dials() >= DIALLING_MAX {
+            if self.direct.is_full() || self.dials() >= DIALLING_MAX {
                 return;
             }
-            if self.direct.contains_key(&peer) {
+            if self.direct.contains(&peer) {
                 continue;
             }
             let found = self.candidates.entry(peer).or_default();
@@ -491,11 +491,10 @@ impl ConnectionManager {
 
     /// Dials as many candidates as connections are missing.
     fn dial_candidates(&mut self, now: Millis, random: Random<'_>, actions: &mut Vec<Action>) {
-        let dialled = self.direct.values().filter(|dialled| **dialled).count();
-        let dials = self.dials();
+        let (dialled, dials) = (self.direct.dialled(), self.dials());
         let missing = DIRECT_TARGET.saturating_sub(self.direct.len() + dials);
         let own_missing = DIALLED_TARGET.saturating_sub(dialled + dials);
-        let room = if self.has_room() { DIALLING_MAX.saturating_sub(dials) } else { 0 };
+        let room = if self.direct.is_full() { 0 } else { DIALLING_MAX.saturating_sub(dials) };
         let count = missing.max(own_missing).min(room);
         if count == 0 {
             return;

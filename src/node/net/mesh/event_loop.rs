@@ -35,6 +35,7 @@ use libp2p::{PeerId, Swarm, gossipsub, identify, kad, ping, relay, rendezvous};
 use crate::net::address::is_webrtc;
 use crate::net::mesh::behaviour::{Behaviour, BehaviourEvent, DirectProtocolsEvent};
 use crate::net::mesh::connected_peers::ConnectedPeers;
+use crate::net::mesh::connection_manager::Room;
 use crate::net::mesh::connector::{Bootstrap, Connector};
 use crate::net::mesh::dht_client::DhtClient;
 use crate::net::mesh::gossip::GossipTopics;
@@ -403,9 +404,8 @@ impl EventLoop {
     /// Admits a direct connection if there is room, opens its sync stream, and asks the peer for others if some are
     /// missing.
     fn on_peer_connected(&mut self, peer: PeerId, dialled: bool, now: u64) {
-        if !self.peers.contains(&peer) && !self.connector.manager().has_room() {
-            // The connection may have ended by itself.
-            self.swarm.disconnect_peer_id(peer).ok();
+        if !self.peers.contains(&peer) && !self.make_room(peer, now) {
+            self.connector.on_dial_failed(&self.swarm, &peer, now);
             return;
         }
         let is_first = self.peers.on_connected(peer, dialled, now);
@@ -420,6 +420,22 @@ impl EventLoop {
         if self.connector.manager().wants_peers() {
             self.streams.ask_for_peers(peer);
         }
+    }
+
+    /// Makes room for a peer by closing the connection of another one, or the peer's own if none may be closed now. Returns
+    /// whether there is room.
+    fn make_room(&mut self, peer: PeerId, now: u64) -> bool {
+        let (closed, has_room) = match self.connector.manager().room(now) {
+            Room::Some => return true,
+            Room::InPlaceOf(guest) => (guest, true),
+            Room::None => (peer, false),
+        };
+        // The connection may have ended by itself.
+        self.swarm.disconnect_peer_id(closed).ok();
+        if has_room && self.peers.remove(&closed) {
+            self.on_peer_removed(closed, now);
+        }
+        has_room
     }
 
     /// Ends what belongs to a peer without direct connections.

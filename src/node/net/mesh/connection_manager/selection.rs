@@ -19,6 +19,7 @@ use libp2p::{Multiaddr, PeerId};
 
 use super::backoff::{Millis, Random};
 use super::candidates::{Candidates, DialCandidate, Ways, usable_addresses};
+use super::direct_connections::DirectConnections;
 use crate::net::address::relay_of;
 
 /// How many present or begun connections use each relay. A peer with addresses at several relays counts at each.
@@ -27,19 +28,19 @@ type Load = BTreeMap<PeerId, usize>;
 /// Chooses at most `count` candidates to dial, each with its usable addresses.
 pub(super) fn choose(
     candidates: &Candidates,
-    direct: &BTreeMap<PeerId, bool>,
+    direct: &DirectConnections,
     ways: &Ways<'_>,
     count: usize,
     now: Millis,
     random: Random<'_>,
 ) -> Vec<(PeerId, Vec<Multiaddr>)> {
     let eligible = candidates.iter().filter(|(peer, found)| {
-        found.may_be_dialled(now) && !direct.contains_key(peer) && !usable_addresses(found, ways).is_empty()
+        found.may_be_dialled(now) && !direct.contains(peer) && !usable_addresses(found, ways).is_empty()
     });
     let mut eligible: Vec<(PeerId, &DialCandidate, u64)> =
         eligible.map(|(peer, found)| (*peer, found, random(u64::MAX))).collect();
     let mut load = Load::new();
-    let used = candidates.iter().filter(|(peer, found)| found.dialling || direct.contains_key(peer));
+    let used = candidates.iter().filter(|(peer, found)| found.dialling || direct.contains(peer));
     used.for_each(|(_, found)| add_load(&mut load, &found.addresses));
     let mut chosen = Vec::new();
     for _ in 0..count {

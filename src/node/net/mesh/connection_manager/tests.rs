@@ -176,9 +176,9 @@ fn server_accepts_more_connections() {
     for _ in 0..DIRECT_MAX {
         server.connected(peer(), false, 0);
     }
-    assert!(server.has_room());
+    assert!(!server.direct.is_full());
     server.connected(peer(), false, 0);
-    assert!(!server.has_room());
+    assert!(server.direct.is_full());
 }
 
 fn circuit(relay: &Multiaddr, peer: PeerId) -> Option<Multiaddr> {
@@ -200,8 +200,26 @@ fn dial_target_is_dialled_despite_enough_connections() {
     assert_eq!(connection_manager.poll(1, &mut late), [Action::Dial { peer: target, addresses: vec![at(99, target)] }]);
     connection_manager.connected(target, true, 2);
     assert!(!connection_manager.connect_to(target, 2), "it is connected");
-    connection_manager.disconnected(&target, 3, &mut late);
-    assert_eq!(connection_manager.poll(100_000, &mut late), [], "once connected, it is no target any more");
+    connection_manager.disconnected(&target, 2 + millis(dial_targets::SETTLED_AFTER), &mut late);
+    assert_eq!(connection_manager.poll(20_000, &mut late), [], "once it stayed connected, it is no target any more");
+}
+
+#[test]
+fn dial_target_that_closes_at_once_is_dialled_again() {
+    let (mut connection_manager, target) = (connection_manager(Vec::new()), peer());
+    for _ in 0..DIRECT_TARGET {
+        connection_manager.connected(peer(), true, 0);
+    }
+    connection_manager.add_addresses(target, [at(99, target)]);
+    assert!(connection_manager.connect_to(target, 0));
+    for seconds in [0, 5, 10] {
+        assert_eq!(dialled(&connection_manager.poll(1_000 * seconds, &mut late)), [target]);
+        connection_manager.connected(target, true, 1_000 * seconds + 1);
+        connection_manager.disconnected(&target, 1_000 * seconds + 2, &mut late);
+    }
+    let over = millis(dial_targets::DIAL_TARGET_TIMEOUT);
+    connection_manager.poll(over, &mut late);
+    assert!(!connection_manager.is_dial_target(&target), "not for ever");
 }
 
 #[test]
@@ -236,10 +254,10 @@ fn dial_targets_obey_the_limits() {
         assert!(connection_manager.connect_to(peer(), 1));
     }
     assert!(!connection_manager.connect_to(peer(), 1), "too many at once");
-    let other = peer();
-    connection_manager.connected(other, false, 2);
+    let others: Vec<PeerId> = (0..1 + GUESTS_MAX).map(|_| peer()).collect();
+    others.iter().for_each(|other| connection_manager.connected(*other, false, 2));
     assert_eq!(dialled(&connection_manager.poll(2, &mut late)), [], "there is no room");
-    connection_manager.disconnected(&other, 3, &mut late);
+    connection_manager.disconnected(&others[0], 3, &mut late);
     assert_eq!(dialled(&connection_manager.poll(4, &mut late)).len(), dial_targets::DIAL_TARGETS_MAX);
     let over = 1 + millis(dial_targets::DIAL_TARGET_TIMEOUT);
     assert!(connection_manager.connect_to(peer(), over), "those have expired");
