@@ -22,6 +22,7 @@ use std::str::FromStr;
 
 use crate::context::Context;
 use crate::decisions::Decisions;
+use crate::net::address::peer_named_in;
 use crate::net::key::NetPeerId;
 use crate::net::mesh::MeshHandle;
 use crate::peers::PeerTable;
@@ -171,6 +172,8 @@ pub(crate) struct ReputationTracker {
     decisions: Rc<Decisions>,
     presence: Rc<PresenceService>,
     scores: RefCell<Scores>,
+    /// Public nodes of the network.
+    public_nodes: BTreeSet<NetPeerId>,
 }
 
 impl ReputationTracker {
@@ -182,7 +185,8 @@ impl ReputationTracker {
         presence: Rc<PresenceService>,
         scores: Scores,
     ) -> Self {
-        Self { context, peers, decisions, presence, scores: RefCell::new(scores) }
+        let public_nodes = context.network.public_nodes.iter().filter_map(|address| peer_named_in(address)).collect();
+        Self { context, peers, decisions, presence, scores: RefCell::new(scores), public_nodes }
     }
 
     /// Records that a peer broke a rule, in its statistics and in its score.
@@ -251,9 +255,11 @@ impl ReputationTracker {
         peers.into_iter().map(|(_, peer)| peer).collect()
     }
 
-    /// Returns which connected peers to ask for something: the best of them, and one of the others.
+    /// Returns which connected peers to ask for something: public nodes of the network, which know most, the best of the
+    /// others, and one more.
     pub(crate) fn peers_to_ask(&self, most: usize) -> Vec<NetPeerId> {
-        best_and_one_other(&self.helpful_peers(), most, |others| self.context.random_below(others))
+        let peers = put_first(self.helpful_peers(), &self.public_nodes);
+        best_and_one_other(&peers, most, |others| self.context.random_below(others))
     }
 
     /// Stores what changed since the last time. What the store does not take is tried again the next time.
@@ -283,5 +289,28 @@ impl ReputationTracker {
     /// Returns what the person decided about this actor itself.
     fn verdict_on(&self, actor: &Actor) -> BlockDecision {
         actor.subject().map_or(BlockDecision::Neither, |subject| self.decisions.verdict(&subject))
+    }
+}
+
+/// Returns the same peers in the same order, but these before all others.
+fn put_first(mut peers: Vec<NetPeerId>, first: &BTreeSet<NetPeerId>) -> Vec<NetPeerId> {
+    peers.sort_by_key(|peer| !first.contains(peer));
+    peers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::net::key::NodeKey;
+
+    #[test]
+    fn public_nodes_are_asked_whoever_else_is_connected() {
+        let peers: Vec<NetPeerId> = (0..30).map(|_| NodeKey::fresh().peer_id().into()).collect();
+        let public = [peers[7], peers[29]].into();
+        for draw in 0..10 {
+            let asked = best_and_one_other(&put_first(peers.clone(), &public), 8, |others| draw % others);
+            assert_eq!(asked[..3], [peers[7], peers[29], peers[0]]);
+            assert_eq!(asked.len(), 8);
+        }
     }
 }

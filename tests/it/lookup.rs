@@ -32,7 +32,6 @@ async fn relay_keeps(relay: &gen_registry_node::net::relay::Relay, values: i64) 
     eventually("the relay keeps it", async || view.counts().kademlia_values.get() >= values).await;
 }
 
-/// Must show 4 of the issue.
 #[test]
 fn name_and_module_of_unconnected_nodes_are_found_through_the_relay() {
     in_one_thread(async {
@@ -141,7 +140,7 @@ fn forge_a_record(file: &Path, key: &[u8; 32]) {
     assert_eq!(connection.execute(forge, [&key[..]]).unwrap(), 1);
 }
 
-/// Must show 4 of the issue: 20 nodes nearest to a key, which take every value and keep none, and deny what they are
+/// 20 nodes nearest to a key, which take every value and keep none, and deny what they are
 /// asked for. He knows one relay, she another.
 #[test]
 fn twenty_sybils_around_a_key_do_not_hide_it() {

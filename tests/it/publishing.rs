@@ -90,7 +90,7 @@ fn failed_publication_gives_a_reason_and_changes_nothing() {
     assert_eq!(bob.me(Command::WhoAmI).did, None, "not even a key was made");
 }
 
-/// Must show 8 of the issue of modules: one result everywhere, people told, nothing overwritten.
+/// One result everywhere, people told, nothing overwritten.
 #[test]
 fn rival_releases_of_one_version_are_resolved() {
     let (desk, phone) = (TestProfile::new(1), TestProfile::new(2));

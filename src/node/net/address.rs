@@ -14,6 +14,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::net::key::NetPeerId;
 use libp2p::{Multiaddr, PeerId, multiaddr::Protocol};
 
 /// A text that is no multiaddress.
@@ -37,6 +38,11 @@ pub fn peer_of(address: &Multiaddr) -> Option<PeerId> {
         Some(Protocol::P2p(peer)) => Some(peer),
         _ => None,
     }
+}
+
+/// Returns the peer that the text of an address leads to.
+pub fn peer_named_in(address: &str) -> Option<NetPeerId> {
+    address.parse().ok().as_ref().and_then(peer_of).map(NetPeerId::from)
 }
 
 /// Returns the address with this peer id at its end, once.

@@ -66,7 +66,7 @@ fn key(topic: &Topic, name: &str) -> [u8; 32] {
     *name_proof::key(topic, &name).as_bytes()
 }
 
-/// Must show 4 of the issue: a real relay, and whatever somebody may put there.
+/// A real relay, and whatever somebody may put there.
 #[test]
 fn poisoned_records_are_never_stored_nor_served() {
     in_one_thread(async {
