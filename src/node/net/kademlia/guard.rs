@@ -7,6 +7,7 @@
 //! servers reported. This wrapper filters that answer, and nothing else: addresses that come from another behaviour,
 //! e.g. those of the connection manager, are not its concern.
 
+use std::collections::BTreeSet;
 use std::task::{Context, Poll};
 
 use libp2p::core::Endpoint;
@@ -16,20 +17,46 @@ use libp2p::swarm::{
 };
 use libp2p::{Multiaddr, PeerId};
 
-/// Whether an address may be dialled for a query.
-pub type MayDial = Box<dyn Fn(&Multiaddr, Option<PeerId>) -> bool + Send>;
+/// Which addresses may be dialled for a query.
+#[derive(Clone, Debug)]
+pub enum Permitted {
+    /// All addresses of these peers.
+    Peers(BTreeSet<PeerId>),
+    /// Relays and public nodes of the network, each with its peer id at the end, and what else the platform allows.
+    Network { addresses: Vec<Multiaddr>, others: fn(&Multiaddr) -> bool },
+}
+
+impl Permitted {
+    /// Whether this address of a peer is one of them.
+    fn allows(&self, address: &Multiaddr, peer: Option<PeerId>) -> bool {
+        match self {
+            Self::Peers(peers) => peer.is_some_and(|peer| peers.contains(&peer)),
+            Self::Network { addresses, others } => {
+                let named = peer.and_then(|peer| address.clone().with_p2p(peer).ok());
+                named.is_some_and(|address| addresses.contains(&address)) || others(address)
+            }
+        }
+    }
+}
 
 /// A Kademlia behaviour and the rule for its addresses.
 pub struct Guarded<B> {
     inner: B,
     /// Which of the addresses that Kademlia offers may be dialled.
-    may_dial: MayDial,
+    permitted: Permitted,
 }
 
 impl<B> Guarded<B> {
     /// Wraps a behaviour.
-    pub fn new(inner: B, may_dial: MayDial) -> Self {
-        Self { inner, may_dial }
+    pub fn new(inner: B, permitted: Permitted) -> Self {
+        Self { inner, permitted }
+    }
+
+    /// Sets the addresses of the network's relays and public nodes, in place of those before.
+    pub fn set_network_addresses(&mut self, of_network: Vec<Multiaddr>) {
+        if let Permitted::Network { addresses, .. } = &mut self.permitted {
+            *addresses = of_network;
+        }
     }
 
     /// Returns the wrapped behaviour, to be changed.
@@ -69,7 +96,7 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Guarded<B> {
         role: Endpoint,
     ) -> Result<Vec<Multiaddr>, ConnectionDenied> {
         let mut more = self.inner.handle_pending_outbound_connection(id, peer, addresses, role)?;
-        more.retain(|address| (self.may_dial)(address, peer));
+        more.retain(|address| self.permitted.allows(address, peer));
         Ok(more)
     }
 
@@ -94,5 +121,26 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Guarded<B> {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
         self.inner.poll(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use libp2p::swarm::dummy;
+
+    use super::*;
+
+    #[test]
+    fn addresses_of_the_network_are_dialled_and_those_that_it_left_are_not() {
+        let (old, new) = (PeerId::random(), PeerId::random());
+        let at = |port: u16| -> Multiaddr { format!("/ip4/192.0.2.1/tcp/{port}/ws").parse().unwrap() };
+        let named = |port, peer| at(port).with_p2p(peer).unwrap();
+        let permitted = Permitted::Network { addresses: vec![named(1, old)], others: |_| false };
+        let mut guarded = Guarded::new(dummy::Behaviour, permitted);
+        let allows = |guarded: &Guarded<dummy::Behaviour>, port, peer| guarded.permitted.allows(&at(port), peer);
+        assert!(allows(&guarded, 1, Some(old)));
+        assert!(!allows(&guarded, 1, Some(new)) && !allows(&guarded, 2, Some(old)) && !allows(&guarded, 1, None));
+        guarded.set_network_addresses(vec![named(2, new)]);
+        assert!(allows(&guarded, 2, Some(new)) && !allows(&guarded, 1, Some(old)));
     }
 }

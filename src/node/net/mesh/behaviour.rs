@@ -15,7 +15,7 @@ use std::time::Duration;
 use gen_registry_core::node_limits::HANDSHAKES_PER_RELAY;
 use gen_registry_core::sync::chat::GOSSIP_MAX_BYTES;
 use libp2p::{
-    Swarm, allow_block_list, connection_limits, gossipsub, identify,
+    Multiaddr, Swarm, allow_block_list, connection_limits, gossipsub, identify,
     kad::{self, store::MemoryStore},
     ping, relay, rendezvous,
     swarm::NetworkBehaviour,
@@ -24,7 +24,7 @@ use sha2::{Digest, Sha256};
 
 use crate::net::address::parse_all;
 use crate::net::direct::Direct;
-use crate::net::kademlia::guard::{Guarded, MayDial};
+use crate::net::kademlia::guard::{Guarded, Permitted};
 use crate::net::mesh::connection_manager::relay_pool::RELAYS_ELSEWHERE_MAX;
 use crate::net::mesh::connection_manager::{DIALLING_MAX, DIRECT_MAX, GUESTS_MAX};
 use crate::net::mesh::scoring;
@@ -137,7 +137,7 @@ pub(super) fn swarm(
         rendezvous: rendezvous::client::Behaviour::new(key),
         identify: identify::Behaviour::new(identify),
         ping: ping::Behaviour::new(ping::Config::new().with_interval(PING_EVERY)),
-        kademlia: Guarded::new(kademlia, may_dial_for_queries(options, &stack.reachability)?),
+        kademlia: Guarded::new(kademlia, permitted_for_queries(options, &stack.reachability)?),
         data: Direct::new(DirectProtocols { gossip: gossip()?, streams: Streams::default() }),
     };
     let config = transport::swarm_config().with_max_negotiating_inbound_streams(STREAMS_NEGOTIATING);
@@ -146,14 +146,11 @@ pub(super) fn swarm(
 
 /// Returns which addresses a Kademlia query may dial: relays and public nodes of the network and, except on a server, whatever the
 /// platform allows. (Strangers must not choose which hosts a server connects to.)
-fn may_dial_for_queries(options: &MeshOptions, reachability: &Reachability) -> Result<MayDial, MeshError> {
-    let mut of_network = parse_all(&options.public_nodes)?;
-    of_network.extend(parse_all(&options.relays)?);
-    let (may_query, is_server) = (reachability.may_query, options.listening.is_some());
-    Ok(Box::new(move |address, peer| {
-        let with_peer = peer.and_then(|peer| address.clone().with_p2p(peer).ok());
-        with_peer.is_some_and(|address| of_network.contains(&address)) || !is_server && may_query(address)
-    }))
+fn permitted_for_queries(options: &MeshOptions, reachability: &Reachability) -> Result<Permitted, MeshError> {
+    let mut addresses = parse_all(&options.public_nodes)?;
+    addresses.extend(parse_all(&options.relays)?);
+    let others = if options.listening.is_some() { |_: &Multiaddr| false } else { reachability.may_query };
+    Ok(Permitted::Network { addresses, others })
 }
 
 /// Builds gossipsub. Messages carry no author: their content is signed by its owner. The host validates each before it

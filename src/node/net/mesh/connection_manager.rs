@@ -168,6 +168,12 @@ impl ConnectionManager {
         relays.cloned().chain(self.public_nodes.addresses_of(peer)).collect()
     }
 
+    /// Returns the addresses of all relays and public nodes, each with its peer id at the end.
+    pub fn network_addresses(&self) -> Vec<Multiaddr> {
+        let relays = self.relays.states.iter().map(|relay| relay.address.clone());
+        relays.chain(self.public_nodes.addresses().iter().cloned()).collect()
+    }
+
     /// Whether the peer is one of the network's relays. Relays are never banned and never candidates.
     pub fn is_relay(&self, peer: &PeerId) -> bool {
         self.relays.contains(peer)

@@ -223,6 +223,8 @@ impl EventLoop {
             }
             Command::SetRelays(relays) => {
                 self.connector.set_relays(&relays);
+                let addresses = self.connector.manager().network_addresses();
+                self.swarm.behaviour_mut().kademlia.set_network_addresses(addresses);
                 self.view_changed = true;
                 self.on_heartbeat();
             }

@@ -24,7 +24,10 @@ use libp2p::{
 use crate::net::{
     AGENT, IDENTIFY_PROTOCOL,
     forwarded::TrustedProxies,
-    kademlia::{self, guard::Guarded},
+    kademlia::{
+        self,
+        guard::{Guarded, Permitted},
+    },
     relay::{
         error::RelayError,
         ip_limiter::IpLimiter,
@@ -69,7 +72,7 @@ impl Behaviour {
     fn new(key: &Keypair, Parts { limits, places, dht_server, others }: Parts<'_>) -> Self {
         let peer = key.public().to_peer_id();
         let kademlia = if dht_server { kademlia::server(peer) } else { kademlia::client(peer) };
-        let kademlia = Guarded::new(kademlia, Box::new(move |_, peer| peer.is_some_and(|peer| others.contains(&peer))));
+        let kademlia = Guarded::new(kademlia, Permitted::Peers(others.into_iter().collect()));
         let ip_limiter = IpLimiter::new(limits, places.origins().clone());
         // Only external addresses are sent: a listening address behind a proxy leads nowhere.
         let identify = identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), key.public())
