@@ -367,7 +367,10 @@ export const ACTS = [
   banned("bad-change", "a proof that proves nothing"),
   banned("fork", "two entries for one place, and nonsense after it"),
   banned("too-many-messages", "messages as fast as they go out", { limits: { messages_burst: LIFTED, messages_per_second: LIFTED } }),
-  banned("too-many-announcements", "news of people who do not exist", { limits: { announcements_burst: LIFTED, announcements_per_second: LIFTED } }),
+  // So many are too many messages as well.
+  banned("too-many-announcements", "news of people who do not exist", {
+    limits: { announcements_burst: LIFTED, announcements_per_second: LIFTED, messages_burst: LIFTED, messages_per_second: LIFTED },
+  }),
   banned("long-boasts", "promises of more than anybody would keep in mind"),
   banned("gossip-flood", "gossip as fast as it goes out"),
   tolerated("foreign-topic", "a greeting of another network", "being of another network is no fault"),
