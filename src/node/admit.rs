@@ -14,6 +14,7 @@
 //! Pages of many peers wait for each other before they wait for the lock, so a write of the person, and the few pieces that
 //! an honest change has, come after the page that is being admitted and not after all of them.
 //!
+//! What is compared with peers is computed page by page, too: after a thousand pages it would take long.
 //! The first two steps are done in time slices, between which the page draws.
 //!
 //! A bad piece harms no other. A piece that waits for something else is not stored; its peer sends it again.
@@ -167,6 +168,7 @@ impl Admission {
             outcome.append(self.admit_now(some, valid));
             time_slice.yield_if_spent().await;
         }
+        self.registry.read_model().registry().settle_states();
         outcome
     }
 

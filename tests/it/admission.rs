@@ -394,6 +394,15 @@ async fn own_write_and_few_pieces_do_not_wait_for_the_pages_of_many() {
     assert!(before_own <= few && before_honest <= few, "after {before_own} and {before_honest} of {PEERS} pages");
 }
 
+/// Twenty thousand at the next comparison would be one piece of a quarter of a second.
+#[test]
+fn page_leaves_no_digests_to_the_next_comparison() {
+    let victim = Victim::new();
+    let page = (0..STRANGERS).map(|nth| entry(&Device::of(topic(), &format!("stranger {nth}")).opening)).collect();
+    assert_eq!(block_on(victim.node.admission().admit(page)).unwrap().outcome.kept.len(), STRANGERS);
+    assert_eq!(victim.node.known().unsettled_states(), 0);
+}
+
 /// Peers with a page each, and the strangers in one.
 const PEERS: usize = 12;
 const STRANGERS: usize = 40;
