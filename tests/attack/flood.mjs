@@ -179,11 +179,12 @@ async function floodReplica() {
   const scene = await Scene.start({ flags: FLAGS, withoutPeople: true });
   try {
     const network = await (await fetch(`${scene.server.origin}/network.json`)).json();
-    await makeCrowd(scene);
     const limits = { newcomers_burst: LIFTED, newcomers_per_second: LIFTED };
     const folder = await temporaryFolder(scene.cleanup, "replica");
     const replica = await Replica.start(scene.cleanup, { folder, network, quota: QUOTA, limits });
     const [address] = replica.addresses;
+    scene.topic = (await replica.ask("network")).topic;
+    await makeCrowd(scene);
     const honest = await Replica.start(scene.cleanup, { folder: await temporaryFolder(scene.cleanup, "honest"), network, quota: 1_000, at: address });
     for (const [node, name] of [[replica, "rita_ray"], [honest, "hana_hill"]]) {
       await node.ask({ registerUsername: { name, changes: { displayName: name } } });

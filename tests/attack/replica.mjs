@@ -44,7 +44,7 @@ export class Replica {
 
   /** What the holder of a name is called here. */
   async displayNameOf(name) {
-    return (await this.ask({ lookupUsername: { name } })).holder?.person?.displayName;
+    return (await this.ask({ lookupUsername: { name } })).holder?.displayName;
   }
 
   /** Resident memory and files, in MiB. */
