@@ -403,6 +403,28 @@ fn page_leaves_no_digests_to_the_next_comparison() {
     assert_eq!(victim.node.known().unsettled_states(), 0);
 }
 
+/// One thread of a server does everything: what arrives meanwhile is read between two slices of a page.
+#[tokio::test]
+async fn page_lets_a_native_node_do_other_things() {
+    let node = Node::start(Rc::new(MemoryStore::new()), Rc::new(Native), Network::default()).await.unwrap();
+    let page = (0..20 * STRANGERS).map(|nth| entry(&Device::of(topic(), &format!("stranger {nth}")).opening)).collect();
+    let done = Cell::new(false);
+    let admitting = async {
+        node.admission().admit(page).await.unwrap();
+        done.set(true);
+    };
+    let others = async {
+        let mut turns = 0;
+        while !done.get() {
+            turns += 1;
+            tokio::task::yield_now().await;
+        }
+        turns
+    };
+    let ((), turns) = futures::join!(admitting, others);
+    assert!(turns > 3, "{turns} turns of others");
+}
+
 /// Peers with a page each, and the strangers in one.
 const PEERS: usize = 12;
 const STRANGERS: usize = 40;
