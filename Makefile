@@ -8,6 +8,7 @@
 # make simulate-presence NODES=1000 MINUTES=6   who is online, among many who come and go
 # make front-running ROUNDS=50 STOPS=20 SECONDS=30   a neighbour that tries to overtake claims, also around stops of the witness
 # make attack  a hostile peer against a real page and a real server, act by act: ACT=crowd,words LIFTED=1
+# make flood PEOPLE=1000000 MINUTES=10 PEERS=20   a crowd that costs nothing, offered to a real page and to a native node
 # make limits  what breaks first as a network grows: a table
 # make pool NODES=600 RELAYS=4   whole nodes at several relays: who finds whom, and the loss of a relay
 # make figures  how long an edit and a claim take to a connected peer, with real processes
@@ -18,7 +19,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := run
-.PHONY: run build test check typings dev lint test-native test-browser test-e2e e2e-build screenshots simulate model simulate-presence limits pool soak-relay front-running attack figures bench bench-page bench-join bench-connect bench-blocks bench-search bench-elder clean advisories setup setup-lint setup-test setup-bench
+.PHONY: run build test check typings dev lint test-native test-browser test-e2e e2e-build screenshots simulate model simulate-presence limits pool soak-relay front-running attack flood figures bench bench-page bench-join bench-connect bench-blocks bench-search bench-elder clean advisories setup setup-lint setup-test setup-bench
 
 ENV := . scripts/env.sh;
 HTTP ?= 127.0.0.1:8080
@@ -156,6 +157,15 @@ attack: e2e-build
 	$(STEP) 'Attacks'
 	@$(ENV) cargo build --quiet --locked --example hostile-peer
 	@$(ENV) $(if $(ACT),ACT=$(ACT)) $(if $(LIFTED),LIFTED=$(LIFTED)) node tests/attack/main.mjs
+
+# So many identities are offered by so many hostile peers for so long to a real page with the usual limits, and then to a
+# native node that keeps QUOTA of them, with the allowance for newcomers lifted; without numbers 50,000 for a minute. Fails if
+# a bound does not hold. ONLY=page or ONLY=replica does one half. A million takes 600 MB of the disk and some minutes to make.
+flood: e2e-build
+	$(STEP) 'A flood of identities'
+	@$(ENV) cargo build --quiet --locked --example hostile-peer --example replica
+	@$(ENV) $(if $(PEOPLE),PEOPLE=$(PEOPLE)) $(if $(MINUTES),MINUTES=$(MINUTES)) $(if $(PEERS),PEERS=$(PEERS)) $(if $(QUOTA),QUOTA=$(QUOTA)) \
+		$(if $(ONLY),ONLY=$(ONLY)) node tests/attack/flood.mjs
 
 # Native nodes around the server program: edits, bursts and claims as a connected peer sees them, and joining. ROUNDS=100
 figures: setup

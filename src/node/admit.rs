@@ -11,6 +11,10 @@
 //!   pause          other writes come between two pages
 //! ```
 //!
+//! Pages of many peers wait for each other before they wait for the lock, so a write of the person, and the few pieces that
+//! an honest change has, come after the page that is being admitted and not after all of them.
+//!
+//! What is compared with peers is computed page by page, too: after a thousand pages it would take long.
 //! The first two steps are done in time slices, between which the page draws.
 //!
 //! A bad piece harms no other. A piece that waits for something else is not stored; its peer sends it again.
@@ -20,6 +24,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+
+use async_lock::Mutex;
 
 use crate::context::Context;
 use crate::documents::{self, ChangeBody};
@@ -39,6 +45,9 @@ use gen_registry_core::sync::exchange::{self, Outcome, PreparedDocument, Prepare
 
 /// Pieces between two looks at the clock: their signatures take 4 ms in the slowest of browsers.
 const PIECES_AT_ONCE: usize = 8;
+/// Pieces that are no page yet, which would wait for others: an edit or a claim with its receipts has fewer. They take about
+/// as long as a slice.
+const FEW_PIECES: usize = 2 * PIECES_AT_ONCE;
 
 /// What became of pieces that arrived from elsewhere.
 #[derive(Debug, Default)]
@@ -56,12 +65,14 @@ pub struct Admission {
     context: Rc<Context>,
     keys: Rc<KeyStore>,
     registry: Rc<Registry>,
+    /// Held by the one page that is admitted, or waits for the write lock.
+    page: Mutex<()>,
 }
 
 impl Admission {
     /// Creates the service.
     pub(crate) fn new(context: Rc<Context>, keys: Rc<KeyStore>, registry: Rc<Registry>) -> Self {
-        Self { context, keys, registry }
+        Self { context, keys, registry, page: Mutex::new(()) }
     }
 
     /// Admits pieces of any identities. Fails only if the store does.
@@ -71,6 +82,8 @@ impl Admission {
 
     /// As [`Admission::admit`], for a page that was prepared ([`exchange::prepare_page`]).
     pub async fn admit_prepared(&self, pieces: Vec<Piece>, prepared: PreparedPage) -> Result<AdmissionReport, Failure> {
+        // Until after the pause, so that who waits for the write lock comes before the next page.
+        let _one_page = if pieces.len() > FEW_PIECES { Some(self.page.lock().await) } else { None };
         let report = {
             // The own log may be among them, and a command may be writing it.
             let _one_at_a_time = self.registry.begin_write().await;
@@ -155,6 +168,7 @@ impl Admission {
             outcome.append(self.admit_now(some, valid));
             time_slice.yield_if_spent().await;
         }
+        self.registry.read_model().registry().settle_states();
         outcome
     }
 

@@ -256,6 +256,7 @@ impl Retainer {
                 changed.names.extend(evicted.names);
                 changed.gone.push(*did);
             }
+            registry.settle_states();
         }
         self.context.commit(batch, Durability::Relaxed).await?;
         changed.gone.iter().for_each(|did| drop(self.registry.cache().take(did)));

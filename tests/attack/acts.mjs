@@ -211,6 +211,40 @@ const floods = [
     lifted: { limits: { lookups_per_minute: LIFTED } },
   },
   {
+    name: "searches",
+    subject: "searches of one peer, one after the other",
+    count: 200,
+    run: asPage("searches"),
+    held: async (_scene, { said, seconds }) => {
+      const most = 30 * Math.ceil(seconds() / 60);
+      return said > most ? `${said} searches of one peer were answered; ${most} are allowed` : null;
+    },
+    lifted: { limits: { searches_per_minute: LIFTED, answered_searches_per_minute: LIFTED } },
+  },
+  {
+    name: "searches-of-many",
+    subject: "searches of many peers, each of which asks as often as one may",
+    count: 250,
+    run: asPage("searches-of-many"),
+    held: async (_scene, { said, seconds }) => {
+      const most = 120 * Math.ceil(seconds() / 60);
+      return said > most ? `${said} searches were answered; ${most} of all peers are allowed` : null;
+    },
+    lifted: { limits: { answered_searches_per_minute: LIFTED } },
+  },
+  {
+    name: "nonsense-searches",
+    subject: "searches that can't be read",
+    count: 60,
+    run: asPage("nonsense-searches"),
+    held: async (scene, { said, peer }) => {
+      if (said > 0) return `${said} of them were answered`;
+      const known = (await apiValue(scene.alice.page, "getPeers")).find(({ id }) => id === peer);
+      return !known || known.rejections.length > 0 ? null : "nothing is counted against their peer";
+    },
+    because: "what can't be read has no answer: that is a rule, not a bound",
+  },
+  {
     name: "silent-offers",
     subject: "direct connections that are asked for by many and never offered",
     count: 10,
@@ -367,7 +401,10 @@ export const ACTS = [
   banned("bad-change", "a proof that proves nothing"),
   banned("fork", "two entries for one place, and nonsense after it"),
   banned("too-many-messages", "messages as fast as they go out", { limits: { messages_burst: LIFTED, messages_per_second: LIFTED } }),
-  banned("too-many-announcements", "news of people who do not exist", { limits: { announcements_burst: LIFTED, announcements_per_second: LIFTED } }),
+  // So many are too many messages as well.
+  banned("too-many-announcements", "news of people who do not exist", {
+    limits: { announcements_burst: LIFTED, announcements_per_second: LIFTED, messages_burst: LIFTED, messages_per_second: LIFTED },
+  }),
   banned("long-boasts", "promises of more than anybody would keep in mind"),
   banned("gossip-flood", "gossip as fast as it goes out"),
   tolerated("foreign-topic", "a greeting of another network", "being of another network is no fault"),

@@ -2,7 +2,7 @@
 // peer, which comes as a page of its own or as a native program.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
-import { readFile } from "node:fs/promises";
+import { open, readFile } from "node:fs/promises";
 import http from "node:http";
 import path from "node:path";
 import {
@@ -10,7 +10,7 @@ import {
   profileDatabase, storedKeys, watchCost,
 } from "../e2e/harness.mjs";
 
-const HOSTILE = path.join(process.env.CARGO_TARGET_DIR, "debug", "examples", "hostile-peer");
+export const HOSTILE = path.join(process.env.CARGO_TARGET_DIR, "debug", "examples", "hostile-peer");
 /** Where a native attack on the server comes from: honest clients come from 127.0.0.1. */
 export const ATTACKER_ADDRESS = "127.0.7.2";
 /** How long an act may take before it is given up. Never a measurement. */
@@ -32,7 +32,7 @@ export class Cleanup {
 }
 
 /** The processor time of processes so far, in seconds. One that ended counts no more. */
-async function processorTime(pids) {
+export async function processorTime(pids) {
   let ticks = 0;
   for (const pid of pids) {
     const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
@@ -43,24 +43,47 @@ async function processorTime(pids) {
 }
 
 /** The pages of a browser with their workers. */
-function renderersOf(browser) {
+export function renderersOf(browser) {
   const list = execFileSync("ps", ["-A", "-ww", "-o", "pid=,args="], { encoding: "utf8", maxBuffer: 1 << 26 });
   const lines = list.split("\n").filter((line) => line.includes(browser.profile) && line.includes("--type=renderer"));
   return lines.map((line) => Number(line.trim().split(/\s+/)[0]));
 }
 
-/** The built attacker, on an origin of its own. */
-async function serveAttacker(t) {
+/** The built attacker, on an origin of its own; at `/crowd` the crowd in the folder that `crowd()` names. */
+async function serveAttacker(t, crowd) {
   const types = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" };
-  const start = `<!doctype html><script type="module">import init from "/hostile-peer.js"; await init();</script>`;
+  const start = `<!doctype html><script type="module">
+    globalThis.crowdBytes = async (path) => new Uint8Array(await (await fetch(path)).arrayBuffer());
+    const { default: init } = await import("/hostile-peer.js");
+    await init();</script>`;
   const server = http.createServer(async (request, response) => {
-    const { pathname } = new URL(request.url, "http://localhost");
+    const { pathname, searchParams } = new URL(request.url, "http://localhost");
+    if (pathname.startsWith("/crowd/")) return response.end(await ofCrowd(crowd(), path.basename(pathname), searchParams));
     const body = pathname === "/" ? start : await readFile(path.join(`${DIST}-hostile`, pathname)).catch(() => "");
     response.writeHead(200, { "content-type": types[path.extname(pathname)] ?? "text/html" }).end(body);
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   t.after(() => server.close());
   return `http://127.0.0.1:${server.address().port}`;
+}
+
+/** Bytes of one identity in a crowd's list. */
+const NAMED_BYTES = 64;
+
+/** Part of a crowd's list, or the entries of some of it. */
+async function ofCrowd(folder, what, asked) {
+  const [list, entries] = await Promise.all(["names", "entries"].map((name) => open(path.join(folder, name))));
+  try {
+    if (what === "names") {
+      const [from, count] = ["from", "count"].map((name) => Number(asked.get(name)) * NAMED_BYTES);
+      return (await list.read(Buffer.alloc(count), 0, count, from)).buffer;
+    }
+    const length = (await entries.stat()).size / ((await list.stat()).size / NAMED_BYTES);
+    const one = async (number) => (await entries.read(Buffer.alloc(length), 0, length, Number(number) * length)).buffer;
+    return Buffer.concat(await Promise.all(asked.get("numbers").split(",").map(one)));
+  } finally {
+    await Promise.all([list.close(), entries.close()]);
+  }
 }
 
 /** Every key of some tables with a digest of its value. */
@@ -100,7 +123,7 @@ const OWN_TABLES = ["facts", "headers", "changes"];
 export class Scene {
   /**
    * `limits`: those of Alice's node; `flags`: of the server; `patch(folder)` changes the page before it is served;
-   * `withoutPolicy` takes the policy out of a page on a plain host.
+   * `withoutPolicy` takes the policy out of a page on a plain host; `withoutPeople` opens no page.
    */
   static async start(options = {}) {
     const scene = new Scene();
@@ -125,7 +148,8 @@ export class Scene {
       pack(dist);
     }
     this.server = await Server.start(t, { p2p: true, dist, more: flags });
-    this.attackerOrigin = await serveAttacker(t);
+    this.attackerOrigin = await serveAttacker(t, () => this.crowd);
+    if (this.options.withoutPeople) return;
     this.alice = await this.join("alice_smith", limits);
     this.own = await storedRecords(this.alice.page, OWN_TABLES);
     this.bob = await this.join("bob_jones");

@@ -21,6 +21,7 @@ use gen_registry_core::presence::{Attendance, Heartbeat, NodeId};
 use gen_registry_core::registry::{Ask, Detail};
 use gen_registry_core::signed::Signed;
 use gen_registry_core::sync::exchange::wire::{Message, Piece};
+use gen_registry_core::sync::search::{self, FOUND_MAX, Question};
 
 use crate::acts::{greedy, robbed};
 use crate::peer::{Conversation, Mallory, Side, Victim};
@@ -37,6 +38,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 /// How long silent offers are kept open: longer than a victim that bounds them waits for an offer, and shorter than it
 /// waits for a whole handshake.
 const SILENT_FOR: Duration = Duration::from_secs(18);
+/// Searches that one peer asks where many ask: it would be answered all of them.
+const SEARCHES_OF_ONE: usize = 25;
 /// The channel that words flood.
 pub const CHANNEL: &str = "general";
 /// The module that is praised.
@@ -60,6 +63,12 @@ pub enum Flood {
     Words,
     /// Questions for names.
     LookUps,
+    /// Searches, all of one peer.
+    Searches,
+    /// The same, each peer as many as one may ask.
+    SearchesOfMany,
+    /// Searches that say nothing that can be read.
+    Nonsense,
     /// Direct connections that are asked for, each by somebody else, and then not offered: still waited for after a while.
     SilentOffers,
     /// The same: waited for at once.
@@ -72,13 +81,16 @@ pub enum Flood {
     Disguises,
 }
 
-pub const FLOODS: [(&str, Flood); 11] = [
+pub const FLOODS: [(&str, Flood); 14] = [
     ("crowd", Flood::Crowd),
     ("one-name", Flood::OneName),
     ("many-names", Flood::ManyNames),
     ("nodes", Flood::Nodes),
     ("words", Flood::Words),
     ("look-ups", Flood::LookUps),
+    ("searches", Flood::Searches),
+    ("searches-of-many", Flood::SearchesOfMany),
+    ("nonsense-searches", Flood::Nonsense),
     ("silent-offers", Flood::SilentOffers),
     ("many-offers", Flood::ManyOffers),
     ("questions", Flood::Questions),
@@ -118,6 +130,9 @@ impl Flood {
                 say_words(mallory, count, |number| (format!("{}", number / 5), format!("Buy {number} of these!"))).await
             }
             Self::LookUps => look_up(mallory, count).await,
+            Self::Searches => search(mallory, count, &a_search()).await,
+            Self::SearchesOfMany => search_as_many(mallory, count).await,
+            Self::Nonsense => search(mallory, count, &[0xff; 40]).await,
             Self::SilentOffers => stay_silent(&mallory.victim, count, SILENT_FOR).await,
             Self::ManyOffers => stay_silent(&mallory.victim, count, PAUSE).await,
             Self::Questions => ask_in_turn(mallory, count).await,
@@ -320,6 +335,45 @@ async fn look_up(mallory: &mut Mallory, count: usize) -> usize {
         if !mallory.is_connected() {
             break;
         }
+    }
+    answered
+}
+
+/// A search that finds something.
+fn a_search() -> Vec<u8> {
+    Question { text: MODULE.to_owned(), limit: FOUND_MAX as u8, ..Question::default() }.encode()
+}
+
+/// How many searches were answered.
+async fn search(mallory: &mut Mallory, count: usize, question: &[u8]) -> usize {
+    let _talk = mallory.greeted().await;
+    search_again_and_again(mallory, count, question).await
+}
+
+async fn search_again_and_again(mallory: &mut Mallory, count: usize, question: &[u8]) -> usize {
+    let mut answered = 0;
+    for _ in 0..count {
+        let answer = mallory.ask(search::PROTOCOL, question).await;
+        answered += usize::from(answer.is_some_and(|answer| !answer.is_empty()));
+        if !mallory.is_connected() {
+            break;
+        }
+    }
+    answered
+}
+
+/// One peer after the other, all of which stay.
+async fn search_as_many(mallory: &mut Mallory, count: usize) -> usize {
+    let _talk = mallory.greeted().await;
+    let mut answered = search_again_and_again(mallory, count.min(SEARCHES_OF_ONE), &a_search()).await;
+    let mut others = Vec::new();
+    for first in (SEARCHES_OF_ONE..count).step_by(SEARCHES_OF_ONE) {
+        let (mut other, life) = Mallory::new(mallory.victim.clone(), Side::Initiator);
+        run_beside(life);
+        other.approach().await;
+        let talk = other.greeted().await;
+        answered += search_again_and_again(&mut other, SEARCHES_OF_ONE.min(count - first), &a_search()).await;
+        others.push((other, talk));
     }
     answered
 }

@@ -6,17 +6,23 @@
 #![allow(clippy::unwrap_used, reason = "a program of tests")]
 
 mod acts;
+mod crowd;
 mod floods;
 mod peer;
+mod siege;
 
 #[cfg(target_arch = "wasm32")]
 mod page;
 #[cfg(target_arch = "wasm32")]
-use page::{attack, now, run_beside};
+use page::{attack, crowd_bytes, crowd_entries, now, run_beside};
 #[cfg(not(target_arch = "wasm32"))]
 #[path = "../support/addresses.rs"]
 #[allow(dead_code, reason = "stories use the rest")]
 mod addresses;
+#[cfg(not(target_arch = "wasm32"))]
+mod crowd_files;
+#[cfg(not(target_arch = "wasm32"))]
+use crowd_files::{crowd_bytes, crowd_entries};
 #[cfg(not(target_arch = "wasm32"))]
 mod server;
 #[cfg(not(target_arch = "wasm32"))]

@@ -13,6 +13,7 @@ use asynchronous_codec::Framed;
 use bytes::Bytes;
 use futures::channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures::future::{Either, poll_fn, select};
+use futures::stream::{SplitSink, SplitStream};
 use futures::{AsyncReadExt, AsyncWriteExt, SinkExt, StreamExt, pin_mut};
 use futures_timer::Delay;
 use gen_registry_core::digest::Digest;
@@ -94,6 +95,7 @@ type SwarmCommand = Box<dyn FnOnce(&mut Swarm<Behaviour>)>;
 pub struct Victim {
     pub peer: PeerId,
     pub topic: Topic,
+    /// At which it is looked for; or, of a public node, its own address.
     pub relays: Vec<Multiaddr>,
 }
 
@@ -168,8 +170,15 @@ impl Mallory {
 
     /// Learns at the relays where the victim is, and connects to it directly.
     pub async fn approach(&self) {
-        let addresses = self.discover().await;
         let peer = self.victim.peer;
+        let own = |address: &Multiaddr| address.iter().last() == Some(Protocol::P2p(peer));
+        if self.victim.relays.iter().any(own) {
+            self.victim.relays.iter().cloned().for_each(|address| {
+                self.order(move |swarm| swarm.dial(address).expect("the address of a public node"));
+            });
+            return self.until(|seen| seen.ever_direct.then_some(())).await;
+        }
+        let addresses = self.discover().await;
         self.order(move |swarm| {
             let with_name = addresses.into_iter().filter_map(|address| address.with_p2p(peer).ok()).collect();
             let dial = DialOpts::peer_id(peer).addresses(with_name).condition(PeerCondition::Always).build();
@@ -258,8 +267,12 @@ impl Mallory {
     }
 
     pub async fn silent(&mut self) -> Conversation {
-        let stream = self.stream().await.expect("the victim takes a sync stream");
-        Conversation(framed(stream))
+        self.silent_if_taken().await.expect("the victim takes a sync stream")
+    }
+
+    /// None where the victim takes no sync stream.
+    pub async fn silent_if_taken(&mut self) -> Option<Conversation> {
+        self.stream().await.map(|stream| Conversation(framed(stream)))
     }
 
     /// Waits until the victim has said that it listens to the network's gossip.
@@ -432,7 +445,9 @@ fn hear(event: SwarmEvent<BehaviourEvent>, seen: &mut Seen, victim: PeerId) {
 }
 
 /// One sync stream, with messages as the protocol frames them.
-pub struct Conversation(Framed<Stream, UviBytes>);
+pub struct Conversation(Frames);
+
+type Frames = Framed<Stream, UviBytes>;
 
 impl Conversation {
     /// False when the victim has ended it.
@@ -449,6 +464,12 @@ impl Conversation {
     pub async fn hear(&mut self) -> Option<Message> {
         let bytes = self.0.next().await?.ok()?;
         Message::decode(&bytes).ok()
+    }
+
+    /// What is said, and what is heard.
+    #[allow(dead_code, reason = "for the attacks of `siege`")]
+    pub fn halves(self) -> (SplitSink<Frames, Bytes>, SplitStream<Frames>) {
+        self.0.split()
     }
 
     /// Leaves everything else unheard until `pick` finds something.

@@ -2,9 +2,12 @@
 //!
 //! Every case counts what was admitted; the expected number is 0. Runs on the real node with the memory store.
 
+use std::cell::Cell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures::executor::block_on;
+use futures::future::join_all;
 use gen_registry_api::{Answer, Command, ProfileChanges};
 use gen_registry_core::actors::Device;
 use gen_registry_core::digest::Digest;
@@ -18,6 +21,7 @@ use gen_registry_core::receipt::Receipt;
 use gen_registry_core::sync::exchange::wire::Piece;
 use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_core::time::Timestamp;
+use gen_registry_node::platform::native::Native;
 use gen_registry_node::platform::test_environment::TestEnvironment;
 use gen_registry_node::store::memory::MemoryStore;
 use gen_registry_node::store::{Store, Table};
@@ -27,6 +31,7 @@ use rand::{Rng, RngCore, SeedableRng};
 
 use crate::support::network::numbered;
 use crate::support::people::{LONG_AGO, claim};
+use crate::support::store::WatchedStore;
 
 const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
@@ -354,6 +359,75 @@ fn flood_of_forgeries_leaves_own_data_untouched() {
     let Ok(Answer::Me(after)) = block_on(victim.node.handle(Command::WhoAmI)) else { panic!("no me") };
     assert_eq!(before, after);
 }
+
+/// Each of many peers has a page of strangers on its way. What the person writes, and what an honest peer says, come before
+/// all of them but those that have begun.
+#[tokio::test]
+async fn own_write_and_few_pieces_do_not_wait_for_the_pages_of_many() {
+    let store = Rc::<WatchedStore>::default();
+    let node = Node::start(store.clone(), Rc::new(Native), Network::default()).await.unwrap();
+    store.commit_takes.set(Duration::from_millis(5));
+    let page = |peer: usize| {
+        (0..STRANGERS).map(move |nth| entry(&Device::of(topic(), &format!("stranger {peer} {nth}")).opening)).collect()
+    };
+    let done = Cell::new(0);
+    let admit = async |peer: usize| {
+        node.admission().admit(page(peer)).await.unwrap();
+        done.set(done.get() + 1);
+    };
+    let pages = async {
+        join_all((0..PEERS).map(admit)).await;
+    };
+    let own = async {
+        let command = Command::RegisterUsername { name: "victim".into(), changes: ProfileChanges::default() };
+        node.handle(command).await.unwrap();
+        done.get()
+    };
+    let honest = async {
+        let report = node.admission().admit(vec![entry(&Device::of(topic(), "bob").opening)]).await.unwrap();
+        assert_eq!(report.outcome.kept.len(), 1);
+        done.get()
+    };
+    let ((), before_own, before_honest) = futures::join!(pages, own, honest);
+    assert_eq!(done.get(), PEERS);
+    let few = PEERS / 3;
+    assert!(before_own <= few && before_honest <= few, "after {before_own} and {before_honest} of {PEERS} pages");
+}
+
+/// Twenty thousand at the next comparison would be one piece of a quarter of a second.
+#[test]
+fn page_leaves_no_digests_to_the_next_comparison() {
+    let victim = Victim::new();
+    let page = (0..STRANGERS).map(|nth| entry(&Device::of(topic(), &format!("stranger {nth}")).opening)).collect();
+    assert_eq!(block_on(victim.node.admission().admit(page)).unwrap().outcome.kept.len(), STRANGERS);
+    assert_eq!(victim.node.known().unsettled_states(), 0);
+}
+
+/// One thread of a server does everything: what arrives meanwhile is read between two slices of a page.
+#[tokio::test]
+async fn page_lets_a_native_node_do_other_things() {
+    let node = Node::start(Rc::new(MemoryStore::new()), Rc::new(Native), Network::default()).await.unwrap();
+    let page = (0..20 * STRANGERS).map(|nth| entry(&Device::of(topic(), &format!("stranger {nth}")).opening)).collect();
+    let done = Cell::new(false);
+    let admitting = async {
+        node.admission().admit(page).await.unwrap();
+        done.set(true);
+    };
+    let others = async {
+        let mut turns = 0;
+        while !done.get() {
+            turns += 1;
+            tokio::task::yield_now().await;
+        }
+        turns
+    };
+    let ((), turns) = futures::join!(admitting, others);
+    assert!(turns > 3, "{turns} turns of others");
+}
+
+/// Peers with a page each, and the strangers in one.
+const PEERS: usize = 12;
+const STRANGERS: usize = 40;
 
 /// Automerge panics on this one.
 #[test]

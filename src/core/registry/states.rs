@@ -114,6 +114,17 @@ impl Registry {
         self.states.borrow()
     }
 
+    /// Computes the digests of identities that changed, so that the next comparison does not compute those of thousands in
+    /// one piece.
+    pub fn settle_states(&self) {
+        drop(self.states());
+    }
+
+    /// Returns of how many identities the next comparison computes the digest.
+    pub fn unsettled_states(&self) -> usize {
+        self.states.borrow().changed.len()
+    }
+
     /// The digest over everything that is kept of an identity.
     pub fn digest_of(&self, did: &Did) -> Digest {
         let known = {

@@ -474,6 +474,8 @@ impl Exchange {
         // A peer whose range was narrowed meanwhile may say more than is kept here.
         for detail in details.into_iter().filter(|detail| registry.retention().keeps(&detail.did)) {
             let bytes = detail_weight(&detail);
+            // Also of those of which nothing comes: naming identities costs a peer nothing.
+            self.budget.work(WORK_OF_DETAIL + bytes / BYTES_OF_WORK, now);
             if self.pending_bytes + bytes > PENDING_MAX_BYTES {
                 continue;
             }

@@ -42,6 +42,7 @@ impl Environment for Native {
     }
 
     fn yield_now(&self) -> LocalBoxFuture<'static, ()> {
-        Box::pin(ready(()))
+        // The thread's other tasks run, and its sockets are looked at.
+        Box::pin(tokio::task::yield_now())
     }
 }

@@ -29,7 +29,7 @@ const _: () = assert!((NEWS_MAX as u64) * 1_000 < ANNOUNCEMENTS_PER_SECOND * NEW
 const MICROS_PER_SECOND: u64 = 1_000_000;
 /// Work of reading an entry, and of checking one with its signatures.
 pub const WORK_OF_ENTRY: usize = 8;
-/// Work of putting together what is here of an identity.
+/// Work of putting together what is here of an identity, and of looking at what a peer says that it has of one.
 pub const WORK_OF_DETAIL: usize = 4;
 /// Bytes sent or received per unit of work.
 pub const BYTES_OF_WORK: usize = 256;

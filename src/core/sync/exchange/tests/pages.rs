@@ -60,3 +60,34 @@ fn page_that_was_checked_beforehand_is_admitted_alike() {
     let forged = |registry: &mut Registry| admit(registry, &pieces, |_| Some(0)).rejections;
     assert_eq!(forged(&mut other), [Rejection::Forged, Rejection::Forged]);
 }
+
+/// A peer that says what it has of strangers without end, of whom none is taken, is not read for a while; and who joins a
+/// network of many is.
+#[test]
+fn details_that_lead_to_nothing_cost_their_peer_work() {
+    let (history, _) = network(1, 1);
+    let registry = Replica::new(history).registry;
+    let limits = NodeLimits { messages_burst: u64::MAX / 2_000, ..NodeLimits::default() };
+    let nobody = Rc::new(RefCell::new(Newcomers::new(0, 0)));
+    let mut exchange = Exchange::new(false, nobody).within(&limits);
+    let hello = Message::Hello(hello(&registry)).encode();
+    exchange.handle(Input::Message(hello), &registry, BEGIN);
+    let offer = |number: u64| {
+        let detail = |nth: u64| Detail {
+            did: Did::from_digest(Digest::of(&(number * WANT_MAX as u64 + nth).to_le_bytes())),
+            openings: vec![Digest::of(&nth.to_le_bytes())],
+            logs: Vec::new(),
+            beside: Vec::new(),
+        };
+        Message::Details { details: (0..WANT_MAX as u64).map(detail).collect(), is_last: false }.encode()
+    };
+    let mut said = 0;
+    while said < 10_000 && !exchange.is_resting(BEGIN) {
+        let outputs = exchange.handle(Input::Message(offer(said)), &registry, BEGIN);
+        assert_eq!(outputs, [], "nobody is asked for, and it is no fault");
+        said += 1;
+    }
+    let people = said * WANT_MAX as u64;
+    assert!((100_000..400_000).contains(&people), "after details of {people}");
+    assert!(!exchange.is_resting(BEGIN.plus(Duration::from_secs(1))), "for a moment only");
+}
