@@ -51,7 +51,7 @@ use crate::store::{Durability, StoreError, Table};
 use gen_registry_api::Event;
 use gen_registry_core::keys::Did;
 use gen_registry_core::node_limits::NodeLimits;
-use gen_registry_core::sync::exchange::budget::Newcomers;
+use gen_registry_core::sync::exchange::budget::NodeBudget;
 use gen_registry_core::sync::rejection::Rejection;
 use host::{News, serve};
 
@@ -87,13 +87,13 @@ pub(crate) struct Sessions {
     /// What each has still to say.
     news: RefCell<BTreeMap<NetPeerId, Rc<News>>>,
     /// How many strangers without a confirmed name are still taken.
-    newcomers: Rc<RefCell<Newcomers>>,
+    node_budget: Rc<RefCell<NodeBudget>>,
 }
 
 impl Sessions {
     fn new(limits: &NodeLimits) -> Self {
-        let newcomers = Newcomers::new(limits.newcomers_burst, limits.newcomers_per_second);
-        Self { news: RefCell::default(), newcomers: Rc::new(RefCell::new(newcomers)) }
+        let budget = NodeBudget::new(limits.newcomers_burst, limits.newcomers_per_second);
+        Self { news: RefCell::default(), node_budget: Rc::new(RefCell::new(budget)) }
     }
 
     /// Has every session but one say that something of an identity changed.
@@ -105,8 +105,8 @@ impl Sessions {
         }
     }
 
-    fn newcomers(&self) -> Rc<RefCell<Newcomers>> {
-        self.newcomers.clone()
+    fn node_budget(&self) -> Rc<RefCell<NodeBudget>> {
+        self.node_budget.clone()
     }
 }
 

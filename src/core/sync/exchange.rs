@@ -51,7 +51,7 @@ use crate::node_limits::NodeLimits;
 use crate::registry::{Ask, Detail, Registry};
 use crate::ring::RingRange;
 use crate::sync::exchange::budget::{
-    BYTES_OF_WORK, Budget, COMPARED_OF_WORK, Newcomers, WORK_OF_DETAIL, WORK_OF_ENTRY,
+    BYTES_OF_WORK, Budget, COMPARED_OF_WORK, NodeBudget, WORK_OF_DETAIL, WORK_OF_ENTRY,
 };
 use crate::sync::rejection::Rejection;
 use crate::time::Timestamp;
@@ -161,7 +161,7 @@ pub struct Exchange {
     /// How much the peer may ask for and send.
     budget: Budget,
     /// Of the whole node.
-    newcomers: Rc<RefCell<Newcomers>>,
+    node_budget: Rc<RefCell<NodeBudget>>,
     /// Identities that were unknown, and are fetched all the same.
     admitted: BTreeMap<Did, Admission>,
     /// Whether every identity that was said to have a confirmed name had one.
@@ -170,8 +170,8 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// The exchange of one side of a stream, with the allowance that all exchanges of the node share.
-    pub fn new(is_initiator: bool, newcomers: Rc<RefCell<Newcomers>>) -> Self {
+    /// The exchange of one side of a stream, with the budget that all exchanges of the node share.
+    pub fn new(is_initiator: bool, node_budget: Rc<RefCell<NodeBudget>>) -> Self {
         Self {
             is_initiator,
             has_greeted: false,
@@ -192,7 +192,7 @@ impl Exchange {
             marks: 0,
             last_fault: None,
             budget: Budget::default(),
-            newcomers,
+            node_budget,
             admitted: BTreeMap::new(),
             is_credible: true,
             outputs: Vec::new(),
@@ -200,8 +200,9 @@ impl Exchange {
     }
 
     /// The same of a node with these limits.
-    pub fn within(self, limits: &NodeLimits) -> Self {
-        Self { budget: Budget::new(limits), ..self }
+    pub fn within(mut self, limits: &NodeLimits) -> Self {
+        self.budget = Budget::new(limits);
+        self
     }
 
     /// Takes what happened and returns what is to be done, in order.
@@ -476,14 +477,16 @@ impl Exchange {
             let bytes = detail_weight(&detail);
             // Also of those of which nothing comes: naming identities costs a peer nothing.
             self.budget.work(WORK_OF_DETAIL + bytes / BYTES_OF_WORK, now);
-            if self.pending_bytes + bytes > PENDING_MAX_BYTES {
+            let has_room = self.node_budget.borrow().has_room(bytes, self.pending_bytes);
+            if !has_room || self.pending_bytes + bytes > PENDING_MAX_BYTES {
                 continue;
             }
-            self.pending_bytes += bytes;
-            match self.pending.entry(detail.did) {
-                Entry::Vacant(place) => drop(place.insert(detail)),
+            let more = match self.pending.entry(detail.did) {
+                Entry::Vacant(place) => detail_weight(place.insert(detail)),
                 Entry::Occupied(mut here) => join(here.get_mut(), detail),
-            }
+            };
+            self.pending_bytes += more;
+            self.node_budget.borrow_mut().hold(more);
         }
         self.ask(registry, now);
         Ok(())
@@ -546,7 +549,7 @@ impl Exchange {
             self.admitted.insert(did, Admission::OnCredit);
             return true;
         }
-        let is_allowed = self.newcomers.borrow_mut().draw(now);
+        let is_allowed = self.node_budget.borrow_mut().draw_newcomer(now);
         if is_allowed {
             self.admitted.insert(did, Admission::Counted);
         }
@@ -560,16 +563,20 @@ impl Exchange {
         match self.admitted.remove(did) {
             Some(Admission::OnCredit) if !registry.has_confirmed_claim(did) => {
                 self.is_credible = false;
-                self.newcomers.borrow_mut().draw(now);
+                self.node_budget.borrow_mut().draw_newcomer(now);
             }
-            Some(Admission::Counted) if registry.inception(did).is_none() => self.newcomers.borrow_mut().give_back(),
+            Some(Admission::Counted) if registry.inception(did).is_none() => {
+                self.node_budget.borrow_mut().give_newcomer_back()
+            }
             _ => {}
         }
     }
 
     fn drop_pending(&mut self, did: &Did) {
         if let Some(detail) = self.pending.remove(did) {
-            self.pending_bytes -= detail_weight(&detail);
+            let bytes = detail_weight(&detail);
+            self.pending_bytes -= bytes;
+            self.node_budget.borrow_mut().release(bytes);
         }
     }
 
@@ -648,11 +655,19 @@ fn split(detail: Detail) -> Vec<Detail> {
     std::iter::once(first).chain(rest).collect()
 }
 
-/// Joins another part of a detail.
-fn join(here: &mut Detail, more: Detail) {
+/// Joins another part of a detail. Returns by how much it weighs more.
+fn join(here: &mut Detail, more: Detail) -> usize {
+    let before = detail_weight(here);
     here.openings.extend(more.openings);
     here.logs.extend(more.logs);
     here.beside.extend(more.beside);
+    detail_weight(here) - before
+}
+
+impl Drop for Exchange {
+    fn drop(&mut self) {
+        self.node_budget.borrow_mut().release(self.pending_bytes);
+    }
 }
 
 fn hello(registry: &Registry) -> Hello {

@@ -140,7 +140,7 @@ pub(super) async fn serve(
 ) {
     let Link { peer, initiator, incoming, outgoing, guard } = link;
     let last_message = node.context.now();
-    let exchange = Exchange::new(initiator, sessions.newcomers()).within(&node.context.limits);
+    let exchange = Exchange::new(initiator, sessions.node_budget()).within(&node.context.limits);
     let mut host = Host {
         node: node.clone(),
         sessions,

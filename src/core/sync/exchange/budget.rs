@@ -36,12 +36,21 @@ pub const BYTES_OF_WORK: usize = 256;
 /// Identities compared per unit of work.
 pub const COMPARED_OF_WORK: usize = 16;
 
-/// How many identities a node still takes that were unknown to it and have no confirmed name. It is shared by all exchanges
-/// of the node.
-///
-/// A name costs work, and witnesses sign only so many: who has one is taken at no charge.
+/// The most bytes of details that wait in all exchanges of a node together, counted as in messages; in memory they take
+/// about twice as many. It is reached by a crowd of peers only: each fetches its details page by page.
+pub const WAITING_MAX_BYTES: usize = 16 * 1024 * 1024;
+/// So many of them every exchange may have, also when others have the rest: some 2,000 identities.
+pub const WAITING_MIN_BYTES: usize = 512 * 1024;
+
+/// What all exchanges of a node share.
 #[derive(Debug)]
-pub struct Newcomers(Bucket);
+pub struct NodeBudget {
+    /// How many identities it still takes that were unknown to it and have no confirmed name. A name costs work, and
+    /// witnesses sign only so many: who has one is taken at no charge.
+    newcomers: Bucket,
+    /// The bytes of details that wait.
+    waiting: usize,
+}
 
 /// A token bucket. The level is in thousandths of a token, so that milliseconds fill it evenly.
 #[derive(Debug)]
@@ -80,26 +89,46 @@ impl Bucket {
     }
 }
 
-impl Default for Newcomers {
+impl Default for NodeBudget {
     fn default() -> Self {
         Self::new(NEWCOMERS_BURST, NEWCOMERS_PER_SECOND)
     }
 }
 
-impl Newcomers {
-    /// An allowance of `burst` identities that gains `per_second`.
+impl NodeBudget {
+    /// An allowance of `burst` newcomers that gains `per_second`.
     pub const fn new(burst: u64, per_second: u64) -> Self {
-        Self(Bucket::new(burst, per_second))
+        Self { newcomers: Bucket::new(burst, per_second), waiting: 0 }
     }
 
-    /// Counts one more, if there is room.
-    pub(in crate::sync) fn draw(&mut self, now: Timestamp) -> bool {
-        self.0.draw(1, now)
+    /// Counts one more newcomer, if there is room.
+    pub(in crate::sync) fn draw_newcomer(&mut self, now: Timestamp) -> bool {
+        self.newcomers.draw(1, now)
     }
 
-    /// Takes back that one was counted: it did not come.
-    pub(in crate::sync) fn give_back(&mut self) {
-        self.0.give_back(1);
+    /// Takes back that a newcomer was counted: it did not come.
+    pub(in crate::sync) fn give_newcomer_back(&mut self) {
+        self.newcomers.give_back(1);
+    }
+
+    /// Whether so many bytes more may wait in an exchange that has so many already.
+    pub(in crate::sync) fn has_room(&self, bytes: usize, held: usize) -> bool {
+        held + bytes <= WAITING_MIN_BYTES || self.waiting + bytes <= WAITING_MAX_BYTES
+    }
+
+    /// Counts bytes of details that wait from now on.
+    pub(in crate::sync) fn hold(&mut self, bytes: usize) {
+        self.waiting += bytes;
+    }
+
+    /// Takes back bytes that wait no more.
+    pub(in crate::sync) fn release(&mut self, bytes: usize) {
+        self.waiting = self.waiting.saturating_sub(bytes);
+    }
+
+    /// Returns the bytes of details that wait in all exchanges.
+    pub fn waiting(&self) -> usize {
+        self.waiting
     }
 }
 

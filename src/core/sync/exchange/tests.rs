@@ -49,7 +49,7 @@ impl<'a> Pair<'a> {
     }
 
     /// The same where the first side takes so many newcomers.
-    fn with_allowance(one: &'a mut Replica, other: &'a mut Replica, allowance: Rc<RefCell<Newcomers>>) -> Self {
+    fn with_allowance(one: &'a mut Replica, other: &'a mut Replica, allowance: Rc<RefCell<NodeBudget>>) -> Self {
         let sides = [(Exchange::new(true, allowance), one), (Exchange::new(false, Rc::default()), other)];
         let queues = [[Input::Opened].into(), [Input::Opened].into()];
         let mut pair = Self { sides, queues, traffic: Traffic::default(), synced: [0, 0], step: 0 };
@@ -533,7 +533,7 @@ fn crowd(history: &NetworkHistory, keys: &[SecretKey], people: u16, is_confirmed
     node
 }
 
-fn take_in(small: &mut Replica, crowd: &mut Replica, allowance: &Rc<RefCell<Newcomers>>) -> Vec<Rejection> {
+fn take_in(small: &mut Replica, crowd: &mut Replica, allowance: &Rc<RefCell<NodeBudget>>) -> Vec<Rejection> {
     let mut pair = Pair::with_allowance(small, crowd, allowance.clone());
     pair.put(0, Input::Begin);
     pair.run(usize::MAX);
@@ -545,7 +545,7 @@ fn take_in(small: &mut Replica, crowd: &mut Replica, allowance: &Rc<RefCell<Newc
 fn people_without_a_confirmed_name_are_taken_as_far_as_the_allowance_goes() {
     let (history, keys) = network(1, 1);
     let (mut small, mut nameless) = (Replica::new(history.clone()), crowd(&history, &keys, 50, false));
-    let allowance = Rc::new(RefCell::new(Newcomers::new(10, 0)));
+    let allowance = Rc::new(RefCell::new(NodeBudget::new(10, 0)));
     for _ in 0..2 {
         assert_eq!(take_in(&mut small, &mut nameless, &allowance), []);
         assert_eq!(small.registry.identity_count(), 10, "of all rounds and peers together");
@@ -565,7 +565,7 @@ fn wanted_people_need_no_allowance() {
     let (mut small, mut nameless) = (Replica::new(history.clone()), crowd(&history, &keys, 50, false));
     let wanted = *nameless.registry.identities().next().expect("fifty");
     small.registry.retain(Retention::new(RingRange::WHOLE, [wanted]));
-    take_in(&mut small, &mut nameless, &Rc::new(RefCell::new(Newcomers::new(0, 0))));
+    take_in(&mut small, &mut nameless, &Rc::new(RefCell::new(NodeBudget::new(0, 0))));
     assert_eq!(small.registry.identities().copied().collect::<Vec<_>>(), [wanted]);
 }
 
@@ -574,7 +574,7 @@ fn wanted_people_need_no_allowance() {
 fn people_who_do_not_come_use_up_no_allowance() {
     let (history, keys) = network(1, 1);
     let (mut node, crowd) = (Replica::new(history.clone()), crowd(&history, &keys, 300, false));
-    let allowance = Rc::new(RefCell::new(Newcomers::new(300, 0)));
+    let allowance = Rc::new(RefCell::new(NodeBudget::new(300, 0)));
     let mut exchange = Exchange::new(true, allowance.clone());
     let mut inputs = VecDeque::from([Input::Message(Message::Hello(hello(&node.registry)).encode())]);
     let dids: Vec<Did> = crowd.registry.identities().copied().collect();
@@ -609,7 +609,7 @@ fn who_is_falsely_called_confirmed_comes_once_in_a_page() {
     let (history, keys) = network(1, 1);
     let crowd = crowd(&history, &keys, 2_000, false);
     let mut registry = Registry::new(history);
-    let mut exchange = Exchange::new(true, Rc::new(RefCell::new(Newcomers::new(0, 0))));
+    let mut exchange = Exchange::new(true, Rc::new(RefCell::new(NodeBudget::new(0, 0))));
     let mut inputs: VecDeque<Input> = VecDeque::new();
     inputs.push_back(Input::Message(Message::Hello(hello(&registry)).encode()));
     let dids: Vec<Did> = crowd.registry.identities().copied().collect();

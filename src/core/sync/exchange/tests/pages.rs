@@ -1,6 +1,9 @@
 //! Pages: how many are under way, and what is checked of them beforehand.
 
 use super::*;
+use crate::log::LogId;
+use crate::registry::LogState;
+use crate::sync::exchange::budget::{WAITING_MAX_BYTES, WAITING_MIN_BYTES};
 
 /// No identity is requested twice at the same time, and all logs of a new identity come in one page.
 #[test]
@@ -68,7 +71,7 @@ fn details_that_lead_to_nothing_cost_their_peer_work() {
     let (history, _) = network(1, 1);
     let registry = Replica::new(history).registry;
     let limits = NodeLimits { messages_burst: u64::MAX / 2_000, ..NodeLimits::default() };
-    let nobody = Rc::new(RefCell::new(Newcomers::new(0, 0)));
+    let nobody = Rc::new(RefCell::new(NodeBudget::new(0, 0)));
     let mut exchange = Exchange::new(false, nobody).within(&limits);
     let hello = Message::Hello(hello(&registry)).encode();
     exchange.handle(Input::Message(hello), &registry, BEGIN);
@@ -90,4 +93,53 @@ fn details_that_lead_to_nothing_cost_their_peer_work() {
     let people = said * WANT_MAX as u64;
     assert!((100_000..400_000).contains(&people), "after details of {people}");
     assert!(!exchange.is_resting(BEGIN.plus(Duration::from_secs(1))), "for a moment only");
+}
+
+/// However many peers say what they have, it takes no more memory than one may; and when that is used up, another peer is
+/// heard all the same.
+#[test]
+fn details_of_many_peers_wait_within_one_bound() {
+    const PEERS: u64 = 40;
+    let (history, _) = network(1, 1);
+    let registry = Replica::new(history).registry;
+    let limits = NodeLimits { messages_burst: u64::MAX / 2_000, ..NodeLimits::default() };
+    let shared = Rc::new(RefCell::new(NodeBudget::new(u64::MAX / 2_000, 0)));
+    let device = SecretKey::from_seed(&[1; 32]);
+    let logs = |nth: u64| {
+        let log = LogId { opening: Digest::of(&nth.to_le_bytes()), device: device.public(), number: 0 };
+        vec![LogState { log, length: 1, head: None, fork: None }; 8]
+    };
+    let offer = |number: u64, count: u64| {
+        let detail = |nth: u64| {
+            let did = Did::from_digest(Digest::of(&(number * count + nth).to_le_bytes()));
+            Detail { did, openings: vec![Digest::of(b"o")], logs: logs(nth), beside: Vec::new() }
+        };
+        Message::Details { details: (0..count).map(detail).collect(), is_last: false }.encode()
+    };
+    let greeted = || {
+        let mut exchange = Exchange::new(false, shared.clone()).within(&limits);
+        exchange.handle(Input::Message(Message::Hello(hello(&registry)).encode()), &registry, BEGIN);
+        exchange
+    };
+    let mut peers: Vec<Exchange> = (0..PEERS).map(|_| greeted()).collect();
+    for number in 0..20 {
+        for (nth, peer) in (0..).zip(&mut peers) {
+            peer.handle(Input::Message(offer(number * PEERS + nth, 64)), &registry, BEGIN);
+        }
+    }
+    let waiting = shared.borrow().waiting();
+    assert_eq!(waiting, peers.iter().map(|peer| peer.pending_bytes).sum::<usize>());
+    let most = WAITING_MAX_BYTES + PEERS as usize * WAITING_MIN_BYTES;
+    assert!((WAITING_MAX_BYTES / 2..=most).contains(&waiting), "{waiting}");
+    let mut late = greeted();
+    late.handle(Input::Message(offer(1_000_000, 64)), &registry, BEGIN);
+    assert_eq!(late.pending.len(), 64, "who comes later is heard");
+    // Said again, it weighs no more.
+    let again = late.pending_bytes;
+    let empty = |did: &Did| Detail { did: *did, openings: vec![], logs: vec![], beside: vec![] };
+    let details = late.pending.keys().map(empty).collect();
+    late.handle(Input::Message(Message::Details { details, is_last: false }.encode()), &registry, BEGIN);
+    assert_eq!(late.pending_bytes, again);
+    drop((peers, late));
+    assert_eq!(shared.borrow().waiting(), 0, "and nothing is left of those who are gone");
 }
