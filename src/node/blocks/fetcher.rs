@@ -32,11 +32,13 @@ use crate::blocks::{ContentError, ContentStore};
 use crate::net::key::NetPeerId;
 use crate::net::mesh::blocks::BlockStream;
 use crate::net::mesh::{LinkFault, MeshHandle};
+use crate::platform::Environment;
 use crate::reputation::Actor;
 use crate::store::StoreError;
 use gen_registry_core::digest::Digest;
 use gen_registry_core::sync::blocks::fetch::{Fault, Fetch, Input, Job, Output, PEERS_MAX, Peer};
 use gen_registry_core::sync::blocks::serve::MARKS_MAX;
+use gen_registry_core::sync::blocks::wire::block_in;
 use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_core::sync::reputation::{ReputationEvent, best_and_one_other};
 use gen_registry_core::time::Timestamp;
@@ -62,8 +64,10 @@ pub(crate) struct FetchRequest {
     pub(super) done: oneshot::Sender<Result<(), ContentError>>,
 }
 
+/// A message, and the hash of the block in it.
+type Hashed = (Vec<u8>, Option<Digest>);
 /// A message of a peer's stream; `None` if the stream ended.
-type Received = (Peer, Option<Result<Vec<u8>, LinkFault>>);
+type Received = (Peer, Option<Result<Hashed, LinkFault>>);
 
 /// One step of the task's loop.
 enum FetchStep {
@@ -107,6 +111,16 @@ struct BlockFetcher {
     idle_since: Timestamp,
     /// The last number of a job or stream.
     next: u64,
+}
+
+/// Returns a message with the hash of the block in it.
+async fn hashed(environment: &dyn Environment, message: Result<Vec<u8>, LinkFault>) -> Result<Hashed, LinkFault> {
+    let message = message?;
+    let hash = match block_in(&message) {
+        Some(block) => Some(environment.hash(block).await),
+        None => None,
+    };
+    Ok((message, hash))
 }
 
 /// Serves requests until the node leaves its network.
@@ -165,7 +179,9 @@ pub(crate) async fn run(
                 fetcher.start(request);
             }
             FetchStep::Opened(name, stream) => fetcher.add_stream(name, stream),
-            FetchStep::Received((peer, Some(Ok(bytes)))) => fetcher.feed(Input::Received { peer, bytes }),
+            FetchStep::Received((peer, Some(Ok((bytes, hash))))) => {
+                fetcher.feed(Input::Received { peer, bytes, hash });
+            }
             FetchStep::Received((peer, Some(Err(fault)))) => fetcher.fail_stream(peer, fault),
             FetchStep::Received((peer, None)) => fetcher.remove_stream(peer),
             FetchStep::Stored(block, stored) => {
@@ -261,7 +277,11 @@ impl BlockFetcher {
         self.next += 1;
         let peer = self.next;
         self.streams.insert(peer, (name, outgoing));
-        let received = incoming.map(move |message| (peer, Some(message)));
+        let environment = self.content.context.environment.clone();
+        let received = incoming.then(move |message| {
+            let environment = environment.clone();
+            async move { (peer, Some(hashed(&*environment, message).await)) }
+        });
         self.received.push(received.chain(once(async move { (peer, None) })).boxed_local());
         self.feed(Input::Came(peer));
     }
@@ -323,7 +343,7 @@ impl BlockFetcher {
                         }
                         self.storing.push(
                             async move {
-                                let stored = content.store_block(&block, &bytes).await;
+                                let stored = content.store_blocks(&[(block, bytes)]).await;
                                 (block, stored)
                             }
                             .boxed_local(),
