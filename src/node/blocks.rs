@@ -4,7 +4,7 @@
 //! the file is not examined here.
 //!
 //! - what is stored and what is evicted: `cache`, with an example; requesting from peers: `fetcher`; answering peers:
-//!   `server`; people's pictures: `avatars`
+//!   `server`, within a limit of the person's choice: `upload`; people's pictures: `avatars`
 //!
 //! A file is fetched in this order: room is made and its entry stored (`reserve`), then the missing blocks arrive one
 //! by one, each verified and stored, then the whole is read and compared with its hash. The entry comes before the
@@ -15,6 +15,7 @@ pub(crate) mod cache;
 mod error;
 mod fetcher;
 mod server;
+pub(crate) mod upload;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -79,6 +80,8 @@ pub struct ContentStore {
     fetches: Fetches,
     /// How much each peer has requested lately.
     rates: RefCell<server::RateLimits>,
+    /// How much all peers together are given.
+    upload: upload::Upload,
 }
 
 /// Fetches under way, and the way to the task that asks peers.
@@ -119,17 +122,19 @@ impl Fetches {
 }
 
 impl ContentStore {
-    /// Creates the service; the cache is read at its first use.
+    /// Creates the service with the stored limit on what is given to others; the cache is read at its first use.
     pub(crate) fn new(
         context: Rc<Context>,
         keys: Rc<KeyStore>,
         registry: Rc<Registry>,
         peers: Rc<PeerTable>,
         reputation: Rc<ReputationTracker>,
+        upload: upload::UploadRecord,
     ) -> Self {
+        let upload = upload::Upload::new(upload);
         let (cache, changing) = (RefCell::default(), async_lock::Mutex::new(()));
         let (fetches, rates) = (Fetches::default(), RefCell::default());
-        Self { context, keys, registry, peers, reputation, cache, changing, fetches, rates }
+        Self { context, keys, registry, peers, reputation, cache, changing, fetches, rates, upload }
     }
 
     /// Lets peers be asked from now on. Returns the requests for [`fetch_from_peers`].
