@@ -70,6 +70,9 @@ type Hashed = (Vec<u8>, Option<Digest>);
 /// A message of a peer's stream; `None` if the stream ended.
 type Received = (Peer, Option<Result<Hashed, LinkFault>>);
 
+/// The blocks of one write, and whether they are stored.
+type Stored = (Vec<Digest>, Result<(), StoreError>);
+
 /// One step of the task's loop.
 enum FetchStep {
     /// A fetch waits for blocks.
@@ -107,7 +110,7 @@ struct BlockFetcher {
     /// Verified blocks that are written together once nothing is being written.
     to_store: Vec<(Digest, Vec<u8>)>,
     /// The write under way, if there is one.
-    storing: FuturesUnordered<LocalBoxFuture<'static, (Vec<Digest>, Result<(), StoreError>)>>,
+    storing: FuturesUnordered<LocalBoxFuture<'static, Stored>>,
     /// The number of blocks in it.
     storing_count: usize,
     /// Why a block could not be stored last.
