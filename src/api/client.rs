@@ -106,6 +106,7 @@ typed! {
     open_network(topic: String): Command::OpenNetwork { topic } => Network -> NetworkReport;
     statistics(days: u32): Command::Statistics { days } => Statistics -> Box<Statistics>;
     keep_strangers(most: u32): Command::KeepStrangers { most } => Status -> Status;
+    limit_upload(bytes_per_second: Option<u32>): Command::LimitUpload { bytes_per_second } => Status -> Status;
     retry_connections(): Command::RetryConnections => Network -> NetworkReport;
     find(kind: NameKind, name: String): Command::Find { kind, name } => Lookup -> Box<FindReport>;
     render_guide(page: String, text: String): Command::RenderGuide { page, text } => Guide -> RenderedGuide;

@@ -100,6 +100,9 @@ pub enum Command {
     /// Sets how many strangers are kept at most: people whom this person does not follow, trust, use modules of or meet in
     /// channels. Others are evicted; a look-up finds them again. Answer: [`Answer::Status`].
     KeepStrangers { most: u32 },
+    /// Sets how many bytes of modules and pictures per second are given to all peers together, at least 32 KiB; without a
+    /// number as many as the connection takes. Answer: [`Answer::Status`].
+    LimitUpload { bytes_per_second: Option<u32> },
     /// Peers, relays and what they did. Answer: [`Answer::Network`].
     Network,
     /// Opens another network's profile from the next load of the page: of a network of this browser, or of the one that
@@ -168,6 +171,7 @@ impl Command {
             | Self::ForgetIdentity { .. }
             | Self::Status
             | Self::KeepStrangers { .. }
+            | Self::LimitUpload { .. }
             | Self::Network
             | Self::OpenNetwork { .. }
             | Self::Statistics { .. }
@@ -354,6 +358,8 @@ pub struct Status {
     pub strangers_max: u32,
     /// Of so many strangers one is kept; 1 while there is room for all.
     pub strangers_share: u64,
+    /// Bytes per second that are given to all peers together at most; `None` is no limit.
+    pub upload_limit: Option<u32>,
     pub version: String,
 }
 

@@ -4,7 +4,7 @@
 //! the file is not examined here.
 //!
 //! - what is stored and what is evicted: `cache`, with an example; requesting from peers: `fetcher`; answering peers:
-//!   `server`; people's pictures: `avatars`
+//!   `server`, within a limit of the person's choice: `upload`; people's pictures: `avatars`
 //!
 //! A file is fetched in this order: room is made and its entry stored (`reserve`), then the missing blocks arrive one
 //! by one, each verified and stored, then the whole is read and compared with its hash. The entry comes before the
@@ -15,6 +15,7 @@ pub(crate) mod cache;
 mod error;
 mod fetcher;
 mod server;
+pub(crate) mod upload;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,7 +33,7 @@ use crate::key_store::KeyStore;
 use crate::peers::PeerTable;
 use crate::registry::Registry;
 use crate::reputation::ReputationTracker;
-use crate::store::records::{StoredRecord, put};
+use crate::store::records::{StoredRecord, put, put_large};
 use crate::store::{Batch, Durability, StoreError, Table, Write};
 pub use cache::Pin;
 use cache::{CacheEntry, CacheIndex};
@@ -52,6 +53,9 @@ pub const CACHED_MAX: usize = 4_096;
 pub const FETCHES_MAX: usize = 4;
 /// A fetch that takes longer also looks for providers that are not connected, in Kademlia.
 pub const LOOK_FURTHER_AFTER: Duration = Duration::from_secs(2);
+
+/// Blocks that are read from the store in one go: 2 MiB, which is little memory and still saves most of the waiting.
+const READ_TOGETHER: usize = 8;
 
 /// How far a fetch is, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +80,8 @@ pub struct ContentStore {
     fetches: Fetches,
     /// How much each peer has requested lately.
     rates: RefCell<server::RateLimits>,
+    /// How much all peers together are given.
+    upload: upload::Upload,
 }
 
 /// Fetches under way, and the way to the task that asks peers.
@@ -116,17 +122,19 @@ impl Fetches {
 }
 
 impl ContentStore {
-    /// Creates the service; the cache is read at its first use.
+    /// Creates the service with the stored limit on what is given to others; the cache is read at its first use.
     pub(crate) fn new(
         context: Rc<Context>,
         keys: Rc<KeyStore>,
         registry: Rc<Registry>,
         peers: Rc<PeerTable>,
         reputation: Rc<ReputationTracker>,
+        upload: upload::UploadRecord,
     ) -> Self {
+        let upload = upload::Upload::new(upload);
         let (cache, changing) = (RefCell::default(), async_lock::Mutex::new(()));
         let (fetches, rates) = (Fetches::default(), RefCell::default());
-        Self { context, keys, registry, peers, reputation, cache, changing, fetches, rates }
+        Self { context, keys, registry, peers, reputation, cache, changing, fetches, rates, upload }
     }
 
     /// Lets peers be asked from now on. Returns the requests for [`fetch_from_peers`].
@@ -148,7 +156,10 @@ impl ContentStore {
         artifact.check()?;
         let _one_at_a_time = self.changing.lock().await;
         let entry = self.entry_with_pin(&artifact, pin).await?;
-        let mut batch: Batch = artifact.blocks.iter().zip(bytes.chunks(BLOCK_MAX_BYTES)).map(block_write).collect();
+        let mut batch = Batch::new();
+        for (block, bytes) in artifact.blocks.iter().zip(bytes.chunks(BLOCK_MAX_BYTES)) {
+            batch.push(self.block_write(block, bytes).await);
+        }
         batch.push(entry_write(&artifact.sha256, &entry));
         self.make_room(&artifact).await?;
         self.commit_content(batch, Durability::Strict).await?;
@@ -238,14 +249,16 @@ impl ContentStore {
         artifact.check()?;
         // Room for what comes, not for what is only said.
         let mut bytes = Vec::new();
-        for block in &artifact.blocks {
-            let found = self.stored_block(block).await?.ok_or(ContentError::Incomplete)?;
-            bytes.extend_from_slice(&found);
-            if bytes.len() as u64 > artifact.size {
-                return Err(ContentError::Contradiction);
+        for blocks in artifact.blocks.chunks(READ_TOGETHER) {
+            for found in self.stored_blocks(blocks).await? {
+                bytes.extend_from_slice(&found.ok_or(ContentError::Incomplete)?);
+                if bytes.len() as u64 > artifact.size {
+                    return Err(ContentError::Contradiction);
+                }
             }
         }
-        if !artifact.is_of(&bytes) {
+        let is_whole = bytes.len() as u64 == artifact.size;
+        if !is_whole || self.context.environment.hash(&bytes).await != artifact.sha256 {
             return Err(ContentError::Contradiction);
         }
         if let Some(block) = artifact.blocks.first() {
@@ -264,11 +277,12 @@ impl ContentStore {
 
     /// Returns the blocks that are not stored, each once.
     async fn missing_blocks(&self, artifact: &Artifact) -> Result<Vec<Digest>, StoreError> {
-        let (mut seen, mut missing) = (BTreeSet::new(), Vec::new());
-        for block in &artifact.blocks {
-            if seen.insert(*block) && self.stored_block(block).await?.is_none() {
-                missing.push(*block);
-            }
+        let mut seen = BTreeSet::new();
+        let each: Vec<Digest> = artifact.blocks.iter().copied().filter(|block| seen.insert(*block)).collect();
+        let mut missing = Vec::new();
+        for blocks in each.chunks(READ_TOGETHER) {
+            let found = self.stored_blocks(blocks).await?;
+            missing.extend(blocks.iter().zip(found).filter(|(_, bytes)| bytes.is_none()).map(|(block, _)| *block));
         }
         Ok(missing)
     }
@@ -296,19 +310,40 @@ impl ContentStore {
 
     /// Returns a stored block. A damaged one is moved to quarantine and counts as missing: it can be fetched again.
     pub(crate) async fn stored_block(&self, block: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
-        match self.context.records.get::<serde_bytes::ByteBuf>(Table::Blocks, &cid_of(block).to_string()).await? {
-            StoredRecord::Record(bytes) => Ok(Some(bytes.into_vec())),
-            StoredRecord::Nothing => Ok(None),
-            StoredRecord::Damaged(damaged) => {
-                self.context.quarantine(&damaged).await;
-                Ok(None)
-            }
-        }
+        Ok(self.stored_blocks(std::slice::from_ref(block)).await?.pop().flatten())
     }
 
-    /// Stores a verified block; evicts artifacts if the device is full.
-    async fn store_block(&self, block: &Digest, bytes: &[u8]) -> Result<(), StoreError> {
-        let batch = vec![block_write((block, bytes))];
+    /// Returns stored blocks in their order, read in one go; damaged ones as above. The caller bounds how many.
+    async fn stored_blocks(&self, blocks: &[Digest]) -> Result<Vec<Option<Vec<u8>>>, StoreError> {
+        let keys: Vec<String> = blocks.iter().map(|block| cid_of(block).to_string()).collect();
+        let Context { records, environment, .. } = &*self.context;
+        let found = records.get_many_large::<serde_bytes::ByteBuf>(&**environment, Table::Blocks, &keys).await?;
+        let mut stored = Vec::with_capacity(found.len());
+        for record in found {
+            stored.push(match record {
+                StoredRecord::Record(bytes) => Some(bytes.into_vec()),
+                StoredRecord::Nothing => None,
+                StoredRecord::Damaged(damaged) => {
+                    self.context.quarantine(&damaged).await;
+                    None
+                }
+            });
+        }
+        Ok(stored)
+    }
+
+    /// Returns the write of one block.
+    async fn block_write(&self, block: &Digest, bytes: &[u8]) -> Write {
+        let (key, record) = (cid_of(block).to_string(), serde_bytes::Bytes::new(bytes));
+        put_large(&*self.context.environment, Table::Blocks, &key, &record).await
+    }
+
+    /// Stores verified blocks, all or none; evicts artifacts if the device is full.
+    async fn store_blocks(&self, blocks: &[(Digest, Vec<u8>)]) -> Result<(), StoreError> {
+        let mut batch = Batch::new();
+        for (block, bytes) in blocks {
+            batch.push(self.block_write(block, bytes).await);
+        }
         match self.context.records.commit(batch.clone(), Durability::Relaxed).await {
             Err(StoreError::Full) => {
                 let _one_at_a_time = self.changing.lock().await;
@@ -469,11 +504,6 @@ impl ContentStore {
 fn bytes_in(artifact: &Artifact, block: &Digest) -> u64 {
     let places = artifact.blocks.iter().enumerate().filter(|(_, known)| *known == block);
     places.map(|(nth, _)| artifact.block_range(nth).len() as u64).sum()
-}
-
-/// Returns the write of one block.
-fn block_write((block, bytes): (&Digest, &[u8])) -> Write {
-    put(Table::Blocks, &cid_of(block).to_string(), &serde_bytes::Bytes::new(bytes))
 }
 
 /// Returns the write of a cache entry.

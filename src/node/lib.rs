@@ -199,12 +199,14 @@ impl Node {
         let lists = read_setting(&records, block_list::RECORD, &mut damaged).await?;
         let notices = read_setting(&records, notices::RECORD, &mut damaged).await?;
         let range = read_setting(&records, retention::RECORD, &mut damaged).await?;
+        let upload = read_setting(&records, blocks::upload::RECORD, &mut damaged).await?;
 
         let context = Rc::new(Context::new(network, environment, records, limits));
         context.remember_quarantined(quarantined.into_iter().map(|(_, record)| record));
         let keys = Rc::new(KeyStore::new(context.clone(), key_state, settings));
         let registry = Rc::new(Registry::new(context.clone(), keys.clone(), read_model));
-        let node = Self::assemble(context, keys, registry, StoredState { lists, installed, scores, notices, range });
+        let stored = StoredState { lists, installed, scores, notices, range, upload };
+        let node = Self::assemble(context, keys, registry, stored);
         node.retainer.retain();
         for found in damaged.iter().chain(&broken_people) {
             node.context.quarantine(found).await;
@@ -241,6 +243,10 @@ impl Node {
             Command::Status => Ok(Answer::Status(self.status().await)),
             Command::KeepStrangers { most } => {
                 self.retainer.keep_strangers(most as usize).await?;
+                Ok(Answer::Status(self.status().await))
+            }
+            Command::LimitUpload { bytes_per_second } => {
+                self.content.limit_upload(bytes_per_second).await?;
                 Ok(Answer::Status(self.status().await))
             }
             Command::Network => Ok(Answer::Network(self.network_report().await)),
@@ -338,7 +344,8 @@ impl Node {
     }
 
     async fn status(&self) -> Status {
-        self.people.status(self.chat.clock_apart(), self.retainer.quota()).await
+        let status = self.people.status(self.chat.clock_apart(), self.retainer.quota()).await;
+        Status { upload_limit: self.content.upload_limit(), ..status }
     }
 
     /// Returns what the network screen shows.

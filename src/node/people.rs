@@ -174,7 +174,7 @@ impl People {
         }))
     }
 
-    /// `quota` is of strangers; `clock_apart` is how far this device's clock is from its peers', in milliseconds.
+    /// Returns the state of store and network, without the limit on what is given to others. `quota` is of strangers; `clock_apart` is how far this device's clock is from its peers', in milliseconds.
     pub(super) async fn status(&self, clock_apart: Option<i64>, quota: StrangersQuota) -> Status {
         let storage = self.context.environment.storage_use().await;
         let (names, registries) = counts(&self.registry.read_model(), self.keys.identity());
@@ -194,6 +194,7 @@ impl People {
             clock_apart,
             strangers_max: u32::try_from(quota.most).unwrap_or(u32::MAX),
             strangers_share: quota.share,
+            upload_limit: None,
             version: VERSION.to_owned(),
         }
     }

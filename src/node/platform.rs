@@ -14,10 +14,11 @@ pub mod test_environment;
 
 use std::rc::Rc;
 
-use futures::future::LocalBoxFuture;
+use futures::future::{LocalBoxFuture, ready};
 
 use crate::platform::sandbox::{Returned, Run, RunError};
 use crate::platform::search::SearchBackend;
+use gen_registry_core::digest::Digest;
 use gen_registry_core::identity::Topic;
 use gen_registry_core::jobs::{Job, JobOutput};
 use gen_registry_core::sync::exchange::PreparedPage;
@@ -56,6 +57,12 @@ pub trait Environment {
 
     /// Returns an empty search index off the main thread. Costs nothing before its first request.
     fn search(&self) -> Rc<dyn SearchBackend>;
+
+    /// Returns the SHA-256 hash of large pieces of data. Does not hash on this thread where the platform has something
+    /// faster.
+    fn hash(&self, bytes: &[u8]) -> LocalBoxFuture<'static, Digest> {
+        Box::pin(ready(Digest::of(bytes)))
+    }
 
     /// Returns what the platform reports of its storage.
     fn storage_use(&self) -> LocalBoxFuture<'static, StorageUse>;

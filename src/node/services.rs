@@ -15,6 +15,7 @@ use crate::admit::Admission;
 use crate::backup::Backups;
 use crate::block_list::BlockLists;
 use crate::blocks::ContentStore;
+use crate::blocks::upload::UploadRecord;
 use crate::channel_store::ChannelStore;
 use crate::channels::Channels;
 use crate::chat::Chat;
@@ -58,6 +59,8 @@ pub(super) struct StoredState {
     pub(super) notices: NoticeLog,
     /// For [`Retainer`].
     pub(super) range: RangeRecord,
+    /// For [`ContentStore`].
+    pub(super) upload: UploadRecord,
 }
 
 impl Node {
@@ -74,7 +77,7 @@ impl Node {
                 $service::new($($given.clone()),* $(, $($last),+)?)
             };
         }
-        let StoredState { lists, installed, scores, notices, range } = stored;
+        let StoredState { lists, installed, scores, notices, range, upload } = stored;
         let decisions = Rc::new(Decisions::new(lists));
         let installations = Rc::new(Installations::new(installed));
         let peers = Rc::new(PeerTable::default());
@@ -102,7 +105,7 @@ impl Node {
         let block_lists =
             Rc::new(new!(BlockLists(context, keys, registry, decisions, reputation, peers, channel_store, history)));
         let backups = new!(Backups(context, keys, registry, admission));
-        let content = Rc::new(new!(ContentStore(context, keys, registry, peers, reputation)));
+        let content = Rc::new(new!(ContentStore(context, keys, registry, peers, reputation; upload)));
         let lookups = Rc::new(new!(Lookups(context, keys, registry, peers, reputation, content, retainer)));
         let witnessing = Rc::new(new!(Witnessing(context, keys, registry, admission, peers)));
         let checkpoints = Rc::new(new!(Checkpoints(context, registry, content)));

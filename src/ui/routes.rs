@@ -141,6 +141,8 @@ pub enum SettingsSection {
     Restore,
     /// What the browser keeps, and what was quarantined.
     Storage,
+    /// How much is given to others.
+    Upload,
     /// Version and installation.
     App,
     /// Removing the identity.
@@ -149,8 +151,17 @@ pub enum SettingsSection {
 
 impl SettingsSection {
     /// All sections, in the order of the page.
-    pub const ALL: [Self; 8] =
-        [Self::Looks, Self::Presence, Self::Lock, Self::Backup, Self::Restore, Self::Storage, Self::App, Self::Danger];
+    pub const ALL: [Self; 9] = [
+        Self::Looks,
+        Self::Presence,
+        Self::Lock,
+        Self::Backup,
+        Self::Restore,
+        Self::Storage,
+        Self::Upload,
+        Self::App,
+        Self::Danger,
+    ];
 }
 
 /// A section of the settings; the part after `#` is the section's `id`.
@@ -162,6 +173,7 @@ pub fn settings(section: SettingsSection) -> &'static str {
         SettingsSection::Backup => "/settings#backup",
         SettingsSection::Restore => "/settings#restore",
         SettingsSection::Storage => "/settings#storage",
+        SettingsSection::Upload => "/settings#upload",
         SettingsSection::App => "/settings#app",
         SettingsSection::Danger => "/settings#danger",
     }

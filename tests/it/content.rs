@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::SinkExt;
 use futures::future::join_all;
@@ -12,6 +12,7 @@ use gen_registry_core::canonical::DecodeError;
 use gen_registry_core::digest::cid_of;
 use gen_registry_core::limits::BLOCK_MAX_BYTES;
 use gen_registry_core::random::Random;
+use gen_registry_core::sync::blocks::upload::UPLOAD_MIN_BYTES_PER_SECOND;
 use gen_registry_core::sync::blocks::wire::{IN_FLIGHT_MAX, Message};
 use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_node::Network;
@@ -412,5 +413,89 @@ fn leaving_the_network_ends_running_fetches() {
         carol.life.await.unwrap();
         let ended = fetching.await.unwrap();
         assert!(matches!(ended, Err(ContentError::Alone)), "{ended:?}");
+    });
+}
+
+/// Bytes per second that a giver of these stories gives at most.
+const UPLOAD_LIMIT: u32 = MIB as u32;
+
+async fn limit_upload(node: &WatchedNode, bytes_per_second: Option<u32>) -> Result<Option<u32>, Failure> {
+    match node.node.handle(Command::LimitUpload { bytes_per_second }).await? {
+        Answer::Status(status) => Ok(status.upload_limit),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The most that may have been given at the limit since a moment: the first block waits for nothing.
+fn at_the_limit(since: Instant) -> u64 {
+    (since.elapsed().as_secs_f64() * f64::from(UPLOAD_LIMIT)) as u64 + BLOCK_MAX_BYTES as u64
+}
+
+#[test]
+fn upload_limit_holds_for_all_peers_together_and_they_take_turns() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let network = network(&relay);
+        let bytes = file(2 * MIB, 31);
+        let (alice, artifact) = WatchedNode::with_file(&network, &bytes).await;
+        assert_eq!(limit_upload(&alice, Some(UPLOAD_LIMIT)).await, Ok(Some(UPLOAD_LIMIT)));
+        let peers = [WatchedNode::join(network.clone()).await, WatchedNode::join(network.clone()).await];
+        alice.has_peers(2).await;
+        let began = Instant::now();
+        let [(one, of_one), (other, of_other)] = peers.each_ref().map(|peer| peer.fetching(&artifact));
+        eventually("one of them has all", async || {
+            let given = of_one.get() + of_other.get();
+            assert!(given <= at_the_limit(began), "{given} bytes after {:?}", began.elapsed());
+            of_one.get().max(of_other.get()) == artifact.size
+        })
+        .await;
+        let least = of_one.get().min(of_other.get());
+        assert!(least + 3 * BLOCK_MAX_BYTES as u64 >= artifact.size, "the other one has {least} bytes");
+        // Who waits notices that there is no limit any more.
+        assert_eq!(limit_upload(&alice, None).await, Ok(None));
+        one.await.unwrap().unwrap();
+        other.await.unwrap().unwrap();
+        for peer in &peers {
+            assert_eq!(peer.network().await.rejections, [], "slow by choice is no fault");
+        }
+    });
+}
+
+#[test]
+fn file_comes_from_several_limited_peers_faster_than_one_may_give_it() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let network = network(&relay);
+        let bytes = file(3 * MIB, 32);
+        let mut givers = Vec::new();
+        let artifact = Artifact::of(&bytes);
+        for _ in 0..3 {
+            let (giver, _) = WatchedNode::with_file(&network, &bytes).await;
+            limit_upload(&giver, Some(UPLOAD_LIMIT)).await.unwrap();
+            givers.push(giver);
+        }
+        let carol = WatchedNode::join(network.clone()).await;
+        carol.has_peers(3).await;
+        let began = Instant::now();
+        carol.fetch(&artifact).await.unwrap();
+        assert!(artifact.size > at_the_limit(began), "{:?} for {} bytes", began.elapsed(), artifact.size);
+        let given: Vec<usize> = givers.iter().map(|giver| giver.store.reads()).collect();
+        assert_eq!(given.iter().sum::<usize>(), artifact.blocks.len(), "no block came twice");
+        assert!(given.iter().all(|given| *given >= 2), "each gave some: {given:?}");
+    });
+}
+
+#[test]
+fn upload_limit_is_stored_and_one_that_is_too_low_is_refused() {
+    in_one_thread(async {
+        let store = Rc::<MemoryStore>::default();
+        let node = Node::start(store.clone(), Rc::new(Native), Network::default()).await.unwrap();
+        let limit = |bytes_per_second| Command::LimitUpload { bytes_per_second };
+        node.handle(limit(Some(UPLOAD_MIN_BYTES_PER_SECOND))).await.unwrap();
+        let low = node.handle(limit(Some(UPLOAD_MIN_BYTES_PER_SECOND - 1))).await.unwrap_err();
+        assert_eq!(low.code, FailureCode::InvalidArgument);
+        let node = Node::start(store, Rc::new(Native), Network::default()).await.unwrap();
+        let Answer::Status(status) = node.handle(Command::Status).await.unwrap() else { panic!("no status") };
+        assert_eq!(status.upload_limit, Some(UPLOAD_MIN_BYTES_PER_SECOND), "a refused one changes nothing");
     });
 }

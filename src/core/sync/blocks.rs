@@ -3,8 +3,10 @@
 //!
 //! The side that opens a stream asks, the other one answers; each side opens its own stream to ask.
 //!
-//! - the messages: [`wire`]; asking several peers at once: [`fetch`]; answering one peer: [`serve`]
+//! - the messages: [`wire`]; asking several peers at once: [`fetch`]; answering one peer: [`serve`]; how much all peers
+//!   together are given: [`upload`]
 
 pub mod fetch;
 pub mod serve;
+pub mod upload;
 pub mod wire;

@@ -9,7 +9,8 @@
 //!                                   at most 8
 //!   0.1 s   Opened ×3               Input::Came ─► the machine requests blocks from each of them
 //!   0.2 s   Received                verified by the machine ─► Output::Keep ─► stored ─► Input::Kept
-//!           at most STORING_MAX writes are under way; beyond that nothing is read, and peers wait
+//!           what arrives during one write is written together by the next; at most STORING_MAX blocks wait, beyond
+//!           that nothing is read, and peers wait
 //!   1.1 s   Output::Done            the job's `done` is answered
 //!  11.1 s   LINGER is over          the streams are closed: the next file could have used them
 //! ```
@@ -32,18 +33,20 @@ use crate::blocks::{ContentError, ContentStore};
 use crate::net::key::NetPeerId;
 use crate::net::mesh::blocks::BlockStream;
 use crate::net::mesh::{LinkFault, MeshHandle};
+use crate::platform::Environment;
 use crate::reputation::Actor;
 use crate::store::StoreError;
 use gen_registry_core::digest::Digest;
 use gen_registry_core::sync::blocks::fetch::{Fault, Fetch, Input, Job, Output, PEERS_MAX, Peer};
 use gen_registry_core::sync::blocks::serve::MARKS_MAX;
+use gen_registry_core::sync::blocks::wire::block_in;
 use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_core::sync::reputation::{ReputationEvent, best_and_one_other};
 use gen_registry_core::time::Timestamp;
 
 /// How often timeouts, cancelled jobs and idle streams are looked for.
 const TICK: Duration = Duration::from_millis(250);
-/// Blocks that are being stored; while there are more, nothing is read from peers.
+/// Blocks that are being stored or wait for it; while there are so many, nothing is read from peers.
 const STORING_MAX: usize = 8;
 /// How long streams remain open after the last block: one fetch rarely comes alone.
 const LINGER: Duration = Duration::from_secs(10);
@@ -62,8 +65,13 @@ pub(crate) struct FetchRequest {
     pub(super) done: oneshot::Sender<Result<(), ContentError>>,
 }
 
+/// A message, and the hash of the block in it.
+type Hashed = (Vec<u8>, Option<Digest>);
 /// A message of a peer's stream; `None` if the stream ended.
-type Received = (Peer, Option<Result<Vec<u8>, LinkFault>>);
+type Received = (Peer, Option<Result<Hashed, LinkFault>>);
+
+/// The blocks of one write, and whether they are stored.
+type Stored = (Vec<Digest>, Result<(), StoreError>);
 
 /// One step of the task's loop.
 enum FetchStep {
@@ -73,8 +81,8 @@ enum FetchStep {
     Opened(NetPeerId, Option<BlockStream>),
     /// A message arrived, or a stream ended.
     Received(Received),
-    /// A verified block was written to the store, or could not be.
-    Stored(Digest, Result<(), StoreError>),
+    /// Verified blocks were written to the store, or could not be.
+    Stored(Vec<Digest>, Result<(), StoreError>),
     /// [`TICK`] has passed.
     Ticked,
 }
@@ -99,14 +107,28 @@ struct BlockFetcher {
     resting: BTreeMap<NetPeerId, Timestamp>,
     /// How many marks connected peers have for broken rules.
     marks: BTreeMap<NetPeerId, u32>,
-    /// Blocks that are being written.
-    storing: FuturesUnordered<LocalBoxFuture<'static, (Digest, Result<(), StoreError>)>>,
+    /// Verified blocks that are written together once nothing is being written.
+    to_store: Vec<(Digest, Vec<u8>)>,
+    /// The write under way, if there is one.
+    storing: FuturesUnordered<LocalBoxFuture<'static, Stored>>,
+    /// The number of blocks in it.
+    storing_count: usize,
     /// Why a block could not be stored last.
     fault: Option<StoreError>,
     /// When a job last waited.
     idle_since: Timestamp,
     /// The last number of a job or stream.
     next: u64,
+}
+
+/// Returns a message with the hash of the block in it.
+async fn hashed(environment: &dyn Environment, message: Result<Vec<u8>, LinkFault>) -> Result<Hashed, LinkFault> {
+    let message = message?;
+    let hash = match block_in(&message) {
+        Some(block) => Some(environment.hash(block).await),
+        None => None,
+    };
+    Ok((message, hash))
 }
 
 /// Serves requests until the node leaves its network.
@@ -127,13 +149,15 @@ pub(crate) async fn run(
         opening_peers: BTreeSet::new(),
         resting: BTreeMap::new(),
         marks: BTreeMap::new(),
+        to_store: Vec::new(),
         storing: FuturesUnordered::new(),
+        storing_count: 0,
         fault: None,
         next: 0,
     };
     let mut tick = Delay::new(TICK).fuse();
     loop {
-        let (busy, waiting) = (fetcher.storing.len() >= STORING_MAX, !fetcher.is_at_rest());
+        let (busy, waiting) = (fetcher.is_busy_storing(), !fetcher.is_at_rest());
         let BlockFetcher { received, opening, storing, .. } = &mut fetcher;
         let mut next = async {
             match if busy { None } else { received.next().await } {
@@ -153,7 +177,7 @@ pub(crate) async fn run(
             },
             (name, stream) = opening.select_next_some() => FetchStep::Opened(name, stream),
             received = next => FetchStep::Received(received),
-            (block, stored) = storing.select_next_some() => FetchStep::Stored(block, stored),
+            (blocks, stored) = storing.select_next_some() => FetchStep::Stored(blocks, stored),
             () = ticked => FetchStep::Ticked,
         };
         drop((next, ticked));
@@ -165,23 +189,53 @@ pub(crate) async fn run(
                 fetcher.start(request);
             }
             FetchStep::Opened(name, stream) => fetcher.add_stream(name, stream),
-            FetchStep::Received((peer, Some(Ok(bytes)))) => fetcher.feed(Input::Received { peer, bytes }),
+            FetchStep::Received((peer, Some(Ok((bytes, hash))))) => {
+                fetcher.feed(Input::Received { peer, bytes, hash });
+            }
             FetchStep::Received((peer, Some(Err(fault)))) => fetcher.fail_stream(peer, fault),
             FetchStep::Received((peer, None)) => fetcher.remove_stream(peer),
-            FetchStep::Stored(block, stored) => {
-                let is_stored = stored.is_ok();
-                fetcher.fault = stored.err().or(fetcher.fault.take());
-                fetcher.feed(Input::Kept { block, stored: is_stored });
-            }
+            FetchStep::Stored(blocks, stored) => fetcher.finish_storing(blocks, stored),
             FetchStep::Ticked => {
                 tick = Delay::new(TICK).fuse();
                 fetcher.tick();
             }
         }
+        fetcher.begin_storing();
     }
 }
 
 impl BlockFetcher {
+    /// Whether so many blocks wait to be stored that no more are read.
+    fn is_busy_storing(&self) -> bool {
+        self.to_store.len() + self.storing_count >= STORING_MAX
+    }
+
+    /// Writes all blocks that wait in one batch, unless a write is under way: each transaction has its own cost.
+    fn begin_storing(&mut self) {
+        if !self.storing.is_empty() || self.to_store.is_empty() {
+            return;
+        }
+        let (content, blocks) = (self.content.clone(), std::mem::take(&mut self.to_store));
+        self.storing_count = blocks.len();
+        self.storing.push(
+            async move {
+                let stored = content.store_blocks(&blocks).await;
+                (blocks.into_iter().map(|(block, _)| block).collect(), stored)
+            }
+            .boxed_local(),
+        );
+    }
+
+    /// Passes on whether the blocks of a write are stored.
+    fn finish_storing(&mut self, blocks: Vec<Digest>, stored: Result<(), StoreError>) {
+        self.storing_count = 0;
+        let is_stored = stored.is_ok();
+        self.fault = stored.err().or(self.fault.take());
+        for block in blocks {
+            self.feed(Input::Kept { block, stored: is_stored });
+        }
+    }
+
     /// Whether no job waits and no stream is open.
     fn is_at_rest(&self) -> bool {
         self.fetch.is_idle() && self.streams.is_empty() && self.opening.is_empty()
@@ -261,7 +315,11 @@ impl BlockFetcher {
         self.next += 1;
         let peer = self.next;
         self.streams.insert(peer, (name, outgoing));
-        let received = incoming.map(move |message| (peer, Some(message)));
+        let environment = self.content.context.environment.clone();
+        let received = incoming.then(move |message| {
+            let environment = environment.clone();
+            async move { (peer, Some(hashed(&*environment, message).await)) }
+        });
         self.received.push(received.chain(once(async move { (peer, None) })).boxed_local());
         self.feed(Input::Came(peer));
     }
@@ -317,17 +375,10 @@ impl BlockFetcher {
                         }
                     }
                     Output::Keep { peer, block, bytes } => {
-                        let content = self.content.clone();
                         if let Some((name, _)) = self.streams.get(&peer) {
-                            content.reputation.record_event(Actor::Peer(*name), ReputationEvent::Served);
+                            self.content.reputation.record_event(Actor::Peer(*name), ReputationEvent::Served);
                         }
-                        self.storing.push(
-                            async move {
-                                let stored = content.store_block(&block, &bytes).await;
-                                (block, stored)
-                            }
-                            .boxed_local(),
-                        );
+                        self.to_store.push((block, bytes));
                     }
                     Output::Got { job, block } => {
                         if let Some(request) = self.requests.get(&job) {

@@ -17,6 +17,7 @@ use crate::blocks::ContentStore;
 use crate::net::key::NetPeerId;
 use crate::net::mesh::blocks::BlockStream;
 use crate::net::mesh::{LinkFault, MeshHandle};
+use gen_registry_core::digest::Digest;
 use gen_registry_core::sync::blocks::serve::{Input, Output, Serve};
 use gen_registry_core::sync::rejection::Rejection;
 
@@ -97,19 +98,15 @@ impl Responder {
                 }
                 Some(Output::Look(block)) => {
                     let content = self.content.clone();
-                    let looking = async move {
-                        let found = content.stored_block(&block).await.unwrap_or_else(|error| {
-                            tracing::warn!(%error, "a block can't be read");
-                            None
-                        });
-                        content.note_use(&block).await;
-                        found
-                    };
-                    let mut looking = looking.boxed_local().fuse();
-                    // First of all: what a later stream wants is not answered here.
-                    let found = select_biased! {
-                        _ = replaced => return Err(Over),
-                        found = looking => found,
+                    let mut looking = async move { look_up(&content, &block).await }.boxed_local().fuse();
+                    // Whoever leaves while it waits gives up its place. First of all: what a later stream wants is not
+                    // answered here.
+                    let found = loop {
+                        select_biased! {
+                            _ = replaced => return Err(Over),
+                            found = looking => break found,
+                            message = incoming.next() => self.receive(message)?,
+                        }
                     };
                     self.feed(Input::Found(found))?;
                 }
@@ -154,6 +151,18 @@ impl Responder {
         }
         Ok(())
     }
+}
+
+/// Returns a stored block, once it may be given. Returns `None` if it is not here, or too many peers wait.
+async fn look_up(content: &ContentStore, block: &Digest) -> Option<Vec<u8>> {
+    let turn = content.upload.turn(&content.context).await?;
+    let found = content.stored_block(block).await.unwrap_or_else(|error| {
+        tracing::warn!(%error, "a block can't be read");
+        None
+    });
+    turn.give(found.as_ref().map_or(0, Vec::len), &content.context);
+    content.note_use(block).await;
+    found
 }
 
 /// Returns the rule that a peer broke whose stream had to end.

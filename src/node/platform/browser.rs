@@ -5,6 +5,7 @@ pub mod given_limits;
 #[cfg(not(debug_assertions))]
 #[path = "browser/usual_limits.rs"]
 pub mod given_limits;
+pub mod hashing;
 pub mod job_worker;
 pub mod log;
 pub mod parameters;
@@ -26,6 +27,7 @@ use web_sys::{PageTransitionEvent, StorageManager, VisibilityState};
 use crate::platform::sandbox::{Returned, Run, RunError};
 use crate::platform::search::SearchBackend;
 use crate::platform::{Environment, StorageUse};
+use gen_registry_core::digest::Digest;
 use gen_registry_core::identity::Topic;
 use gen_registry_core::jobs::{Job, JobOutput};
 use gen_registry_core::sync::exchange::PreparedPage;
@@ -58,6 +60,10 @@ impl Environment for Browser {
 
     fn search(&self) -> Rc<dyn SearchBackend> {
         Rc::new(search_worker::InWorker::default())
+    }
+
+    fn hash(&self, bytes: &[u8]) -> LocalBoxFuture<'static, Digest> {
+        hashing::hash(bytes)
     }
 
     fn storage_use(&self) -> LocalBoxFuture<'static, StorageUse> {

@@ -18,9 +18,11 @@
 
 use std::rc::Rc;
 
+use futures::future::join_all;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::platform::Environment;
 use crate::store::{Batch, Durability, Store, StoreError, Table, Write};
 use gen_registry_core::canonical::Encoder;
 use gen_registry_core::digest::{Digest, hex};
@@ -71,10 +73,13 @@ pub enum StoredRecord<T> {
 impl<T: DeserializeOwned> StoredRecord<T> {
     /// Reads what is stored under a key.
     fn of(table: Table, key: &str, raw: Option<Vec<u8>>) -> Self {
-        match raw.map(|raw| decode(table, key, raw)) {
-            None => Self::Nothing,
-            Some(Ok(record)) => Self::Record(record),
-            Some(Err(damaged)) => Self::Damaged(damaged),
+        raw.map_or(Self::Nothing, |raw| Self::of_decoded(decode(table, key, raw)))
+    }
+
+    fn of_decoded(decoded: Result<T, Damaged>) -> Self {
+        match decoded {
+            Ok(record) => Self::Record(record),
+            Err(damaged) => Self::Damaged(damaged),
         }
     }
 }
@@ -113,6 +118,27 @@ impl Records {
     ) -> Result<Vec<StoredRecord<T>>, StoreError> {
         let values = keys.iter().zip(self.0.get_many(table, keys).await?);
         Ok(values.map(|(key, raw)| StoredRecord::of(table, key, raw)).collect())
+    }
+
+    /// Reads the records under several keys, in their order; the platform computes their checksums. For large ones.
+    pub async fn get_many_large<T: DeserializeOwned>(
+        &self,
+        environment: &dyn Environment,
+        table: Table,
+        keys: &[String],
+    ) -> Result<Vec<StoredRecord<T>>, StoreError> {
+        let values = self.0.get_many(table, keys).await?;
+        let records = keys.iter().zip(values).map(async |(key, raw)| match raw {
+            None => StoredRecord::Nothing,
+            Some(raw) => {
+                let sum = match raw.split_at_checked(CHECKSUM_BYTES) {
+                    Some((_, body)) => Some(sum_in(&environment.hash(&checked_bytes(table, key, body)).await)),
+                    None => None,
+                };
+                StoredRecord::of_decoded(decode_with(table, key, raw, |_| sum.unwrap_or_default()))
+            }
+        });
+        Ok(join_all(records).await)
     }
 
     /// Whether the store seals what is secret.
@@ -235,10 +261,29 @@ pub fn put<T: Serialize>(table: Table, key: &str, record: &T) -> Write {
     Write::Put { table, key: key.to_owned(), bytes }
 }
 
+/// Returns the write of one record; the platform computes its checksum. For a large one.
+pub async fn put_large<T: Serialize>(environment: &dyn Environment, table: Table, key: &str, record: &T) -> Write {
+    let mut bytes = cbor4ii::serde::to_vec(vec![0; CHECKSUM_BYTES], record)
+        .expect("records have no maps with keys that can't be written");
+    let hash = environment.hash(&checked_bytes(table, key, &bytes[CHECKSUM_BYTES..])).await;
+    bytes[..CHECKSUM_BYTES].copy_from_slice(&sum_in(&hash));
+    Write::Put { table, key: key.to_owned(), bytes }
+}
+
 /// Checks and decodes the bytes of one record.
 fn decode<T: DeserializeOwned>(table: Table, key: &str, raw: Vec<u8>) -> Result<T, Damaged> {
+    decode_with(table, key, raw, |body| checksum(table, key, body))
+}
+
+/// Decodes the bytes of one record, if the checksum of its body is right.
+fn decode_with<T: DeserializeOwned>(
+    table: Table,
+    key: &str,
+    raw: Vec<u8>,
+    sum_of: impl FnOnce(&[u8]) -> [u8; CHECKSUM_BYTES],
+) -> Result<T, Damaged> {
     let read = match raw.split_at_checked(CHECKSUM_BYTES) {
-        Some((sum, body)) if sum == checksum(table, key, body) => {
+        Some((sum, body)) if sum == sum_of(body) => {
             cbor4ii::serde::from_slice(body).map_err(|_| DamageKind::Unreadable)
         }
         _ => Err(DamageKind::Checksum),
@@ -248,8 +293,24 @@ fn decode<T: DeserializeOwned>(table: Table, key: &str, raw: Vec<u8>) -> Result<
 
 /// Returns the checksum of a record at its place.
 fn checksum(table: Table, key: &str, body: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    let [place, length] = place_and_length(table, key, body);
+    sum_in(&Digest::of_joined(&[&place, &length, body]))
+}
+
+/// Returns what the checksum covers before the body: where the record is, and how long.
+fn place_and_length(table: Table, key: &str, body: &[u8]) -> [Vec<u8>; 2] {
     let length = u32::try_from(body.len()).expect("records are bounded far below 4 GiB").to_be_bytes();
-    let hash = Digest::of_joined(&[&Encoder::new().text(table.name()).text(key).finish(), &length, body]);
+    [Encoder::new().text(table.name()).text(key).finish(), length.to_vec()]
+}
+
+/// Returns all that the checksum of a record covers, in one piece.
+fn checked_bytes(table: Table, key: &str, body: &[u8]) -> Vec<u8> {
+    let [place, length] = place_and_length(table, key, body);
+    [&place, &length, body].concat()
+}
+
+/// Returns the checksum that a hash begins with.
+fn sum_in(hash: &Digest) -> [u8; CHECKSUM_BYTES] {
     let mut sum = [0; CHECKSUM_BYTES];
     sum.copy_from_slice(&hash.as_bytes()[..CHECKSUM_BYTES]);
     sum

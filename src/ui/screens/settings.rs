@@ -1,4 +1,4 @@
-//! Everything about this device: looks, safety, storage, and the way out.
+//! Everything about this device: looks, safety, storage, upload, and the way out.
 
 mod app;
 mod backup;
@@ -8,6 +8,7 @@ mod looks;
 mod presence;
 mod restore;
 mod storage;
+mod upload;
 
 use leptos::prelude::*;
 
@@ -24,6 +25,7 @@ fn section_title(section: SettingsSection) -> &'static str {
         SettingsSection::Backup => "Backup",
         SettingsSection::Restore => "Bring back",
         SettingsSection::Storage => "Storage",
+        SettingsSection::Upload => "Upload",
         SettingsSection::App => "App",
         SettingsSection::Danger => "Forget",
     }
@@ -62,6 +64,7 @@ pub fn Settings() -> impl IntoView {
                 <backup::Backup has_key />
                 <restore::Restore has_key />
                 <storage::Storage />
+                <upload::Upload />
                 <app::App />
                 <danger::Danger has_key />
             </div>

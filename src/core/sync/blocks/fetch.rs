@@ -61,8 +61,9 @@ pub enum Input {
     Came(Peer),
     /// The stream to a peer is closed.
     Gone(Peer),
-    /// One message from a peer, as it came.
-    Received { peer: Peer, bytes: Vec<u8> },
+    /// One message from a peer, as it came, and the hash of the block in it ([`block_in`](super::wire::block_in)), if one
+    /// is: the host hashes, since a platform may do that faster.
+    Received { peer: Peer, bytes: Vec<u8>, hash: Option<Digest> },
     /// The answer to [`Output::Keep`]: whether the block is stored.
     Kept { block: Digest, stored: bool },
     /// Some time has passed.
@@ -167,8 +168,8 @@ impl Fetch {
             Input::Came(peer) if self.peers.len() >= PEERS_MAX => self.out.push(Output::Leave { peer, slow: false }),
             Input::Came(peer) => drop(self.peers.entry(peer).or_default()),
             Input::Gone(peer) => self.forget(peer),
-            Input::Received { peer, bytes } => {
-                if let Err(why) = self.receive(peer, &bytes, now) {
+            Input::Received { peer, bytes, hash } => {
+                if let Err(why) = self.receive(peer, &bytes, hash, now) {
                     self.out.push(Output::Rejected { peer, why });
                     self.leave(peer, false);
                 }
@@ -235,7 +236,7 @@ impl Fetch {
     }
 
     /// Takes an answer. An error is the peer's fault.
-    fn receive(&mut self, peer: Peer, bytes: &[u8], now: Timestamp) -> Result<(), Rejection> {
+    fn receive(&mut self, peer: Peer, bytes: &[u8], hash: Option<Digest>, now: Timestamp) -> Result<(), Rejection> {
         let Some(asked) = self.peers.get_mut(&peer) else { return Ok(()) };
         let message = Message::decode(bytes)?;
         let (Message::Block { block, .. } | Message::Missing(block)) = &message else {
@@ -251,7 +252,7 @@ impl Fetch {
         }
         match message {
             Message::Block { block, bytes } => {
-                if Digest::of(&bytes) != block {
+                if hash != Some(block) {
                     return Err(Rejection::WrongBlock);
                 }
                 // Another peer may have been quicker, or the job was cancelled.

@@ -79,6 +79,17 @@ impl Message {
     }
 }
 
+/// Returns the bytes of the block in an encoded [`Message::Block`], which the host hashes; `None` for any other message,
+/// and for one that is no message.
+pub fn block_in(message: &[u8]) -> Option<&[u8]> {
+    let mut decoder = Decoder::new(message);
+    if decoder.byte().ok()? != BLOCK {
+        return None;
+    }
+    decoder.array::<32>().ok()?;
+    decoder.bytes().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +114,8 @@ mod tests {
             }
         }
         assert!(largest.encode().len() <= MESSAGE_MAX_BYTES);
+        assert_eq!(block_in(&largest.encode()), Some(&[7; BLOCK_MAX_BYTES][..]));
+        assert_eq!([block_in(&Message::Missing(digests(1)[0]).encode()), block_in(&[BLOCK]), block_in(&[])], [None; 3]);
     }
 
     #[test]

@@ -28,6 +28,7 @@ use super::connection::{Fault, META};
 use super::transaction::Transaction;
 use crate::platform::Environment;
 use crate::platform::browser::Browser;
+use crate::platform::browser::hashing::subtle_crypto;
 use crate::store::{Durability, StoreError, Table};
 use gen_registry_core::sealing::{self, NONCE_BYTES, StretchedKey};
 
@@ -104,12 +105,6 @@ impl Vault {
 /// What a sealed value is bound to.
 fn context(table: Table, key: &str) -> String {
     format!("{CONTEXT}/{}/{key}", table.name())
-}
-
-/// Returns the browser's cryptography, which it has in a secure context only.
-fn subtle_crypto() -> Option<SubtleCrypto> {
-    let crypto = Reflect::get(&js_sys::global(), &"crypto".into()).ok()?;
-    Reflect::get(&crypto, &"subtle".into()).ok()?.dyn_into().ok()
 }
 
 /// Makes the browser's key and a sealing key, and returns what is to be stored of them.

@@ -4,11 +4,18 @@ use super::*;
 use crate::artifact::Artifact;
 use crate::limits::BLOCK_MAX_BYTES;
 use crate::random::Random;
+use crate::sync::blocks::wire::block_in;
 
 const TICK_MILLIS: u64 = 250;
 
 fn at(millis: u64) -> Timestamp {
     Timestamp::from_millis(millis)
+}
+
+/// A message of a peer, with the hash that a host computes.
+fn received(peer: Peer, bytes: Vec<u8>) -> Input {
+    let hash = block_in(&bytes).map(Digest::of);
+    Input::Received { peer, bytes, hash }
 }
 
 /// Bytes without a repeating block.
@@ -147,7 +154,7 @@ impl World {
             };
             wait += server.answered % 7;
             self.next += 1;
-            self.arriving.insert((self.now + wait, self.next), Input::Received { peer, bytes });
+            self.arriving.insert((self.now + wait, self.next), received(peer, bytes));
         }
     }
 
@@ -256,7 +263,7 @@ fn rejects_a_flipped_bit_and_fetches_the_block_elsewhere() {
         block[byte % BLOCK_MAX_BYTES] ^= 1 << bit;
         let lie = Message::Block { block: artifact.blocks[nth], bytes: block }.encode();
         fetch.handle(Input::Came(2), at(0));
-        let outputs = fetch.handle(Input::Received { peer: 1, bytes: lie }, at(1));
+        let outputs = fetch.handle(received(1, lie), at(1));
         assert!(outputs.contains(&Output::Rejected { peer: 1, why: Rejection::WrongBlock }), "{byte} {bit}");
         assert!(outputs.contains(&Output::Leave { peer: 1, slow: false }));
         assert!(!outputs.iter().any(|output| matches!(output, Output::Keep { .. })), "{byte} {bit}");
@@ -278,8 +285,7 @@ fn asks_a_second_peer_when_one_is_silent_and_then_leaves_it() {
     assert_eq!(fetch.handle(Input::Came(2), at(10)), [], "nothing is asked twice at once");
     let later = 1 + ASK_ANOTHER_AFTER.as_millis() as u64;
     assert_eq!(fetch.handle(Input::Tick, at(later)), [want(2)]);
-    let answer =
-        |peer| Input::Received { peer, bytes: Message::Block { block, bytes: content[&block].clone() }.encode() };
+    let answer = |peer| received(peer, Message::Block { block, bytes: content[&block].clone() }.encode());
     assert!(matches!(fetch.handle(answer(2), at(later + 1))[..], [Output::Keep { peer: 2, .. }]));
     let done = [Output::Got { job: 1, block }, Output::Done { job: 1 }];
     assert_eq!(fetch.handle(Input::Kept { block, stored: true }, at(later + 2)), done);
@@ -302,7 +308,7 @@ fn waits_for_a_peer_with_the_blocks_before_a_job_fails() {
     let mut fetch = Fetch::default();
     assert_eq!(fetch.handle(Input::Start { job: 1, blocks: vec![block] }, at(0)), []);
     fetch.handle(Input::Came(1), at(1));
-    let missing = Input::Received { peer: 1, bytes: Message::Missing(block).encode() };
+    let missing = received(1, Message::Missing(block).encode());
     assert_eq!(fetch.handle(missing, at(2)), []);
     assert!(fetch.is_useless(1));
     let patience = PATIENCE.as_millis() as u64;
@@ -323,7 +329,7 @@ fn fails_jobs_when_a_block_can_not_be_stored_and_asks_for_no_unwanted_ones() {
     fetch.handle(Input::Cancel { job: 2 }, at(0));
     fetch.handle(Input::Came(1), at(0));
     let block = blocks[0];
-    let answer = Input::Received { peer: 1, bytes: Message::Block { block, bytes: content[&block].clone() }.encode() };
+    let answer = received(1, Message::Block { block, bytes: content[&block].clone() }.encode());
     fetch.handle(answer, at(1));
     let failed = Output::Failed { job: 1, why: Fault::NotKept };
     assert_eq!(fetch.handle(Input::Kept { block, stored: false }, at(2)), [failed]);
