@@ -566,7 +566,7 @@ impl Exchange {
                 self.node_budget.borrow_mut().draw_newcomer(now);
             }
             Some(Admission::Counted) if registry.inception(did).is_none() => {
-                self.node_budget.borrow_mut().give_newcomer_back()
+                self.node_budget.borrow_mut().give_newcomer_back();
             }
             _ => {}
         }
