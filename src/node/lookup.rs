@@ -7,7 +7,8 @@
 //! ```text
 //!   this device   the read model                                                              at once
 //!   peers         up to 8 connected peers, one request each (`/gen/find/1`)                   up to 4 s
-//!   the network   Kademlia: the proofs stored under the hash of topic and name                up to 10 s
+//!   the network   Kademlia: the proofs stored under the hash of topic and name                up to 10 s,
+//!                                                     from half a second after the peers were asked
 //!                 ─► its publisher and, for a module, the providers of its file are dialled
 //! ```
 //!
@@ -34,6 +35,7 @@ use crate::registry::{Registry, RegistryObserver};
 use crate::reputation::ReputationTracker;
 use crate::request_rates::RequestRates;
 use crate::retention::Retainer;
+pub use client::PEERS_PATIENCE;
 use gen_registry_api::{Failure, NameKind};
 use gen_registry_core::canonical::{DecodeError, Decoder, Encoder};
 use gen_registry_core::name::{ClaimedName, parse_input};

@@ -1,13 +1,16 @@
-//! Looks a name up: here first, then at connected peers, then in Kademlia.
+//! Looks a name up: here first, then at connected peers, then in Kademlia as well.
 //!
 //! Every answer is verified; of several valid ones the better proof counts. An invalid one is counted against the peer
 //! that sent it.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use futures::future::{Either, join_all, select};
-use futures::pin_mut;
+use futures::channel::oneshot;
+use futures::future::select;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt, pin_mut, select_biased};
 use futures_timer::Delay;
 
 use crate::lookup::{Lookups, encode_request, key_of, parse};
@@ -28,6 +31,23 @@ use gen_registry_core::sync::rejection::Rejection;
 pub const PEERS_ASKED_MAX: usize = 8;
 /// How long connected peers may take to answer, all at the same time.
 pub const PEERS_PATIENCE: Duration = Duration::from_secs(4);
+/// How much longer a better proof is waited for once a peer has shown a holder: honest peers answer at about the same time.
+const BETTER_PATIENCE: Duration = Duration::from_millis(300);
+/// When the network is asked as well, if connected peers have not shown a holder by then.
+const NETWORK_AFTER: Duration = Duration::from_millis(500);
+
+/// A proof, and the peers that have what it is of: those that answered with it, or that published it.
+struct Proven {
+    proof: NameProof,
+    at: Vec<NetPeerId>,
+}
+
+/// What peers and the network came to.
+struct FoundAround {
+    /// At most one of each; the one with a holder, if there is one, is the last.
+    proven: Vec<(AnsweredBy, Proven)>,
+    network_asked: bool,
+}
 
 impl Lookups {
     /// Looks a name up wherever it may be known, and dials its publisher.
@@ -51,22 +71,58 @@ impl Lookups {
         let Some(mesh) = self.peers.mesh() else { return Ok(report) };
         let helpful: Vec<NetPeerId> = self.reputation.peers_to_ask(PEERS_ASKED_MAX);
         report.peers_asked = helpful.len() as u64;
-        if let Some((record, at)) = self.ask_peers(&mesh, helpful, &name).await {
-            report_proof(&mut report, AnsweredBy::Peers, &record);
-            if let Some(held) = record.holder() {
-                self.retainer.want_found(held.holder, at);
-                return Ok(report);
+        let found = self.ask_around(&mesh, helpful, &name, has_relay).await;
+        report.network_asked = found.network_asked;
+        // A proof without a holder says less than any other; it was the only one.
+        for (by, Proven { proof, at }) in found.proven {
+            report_proof(&mut report, by, &proof);
+            if let Some(held) = proof.holder() {
+                self.retainer.want_found(held.holder, at.iter().copied());
+                if by == AnsweredBy::Network {
+                    report.sought = self.connect_to(&mesh, &proof, at).await;
+                }
             }
-        }
-        report.network_asked = has_relay;
-        if let Some((record, publishers)) = self.ask_network(&mesh, &name).await {
-            report_proof(&mut report, AnsweredBy::Network, &record);
-            if let Some(held) = record.holder() {
-                self.retainer.want_found(held.holder, publishers.iter().copied());
-            }
-            report.sought = self.connect_to(&mesh, &record, publishers).await;
         }
         Ok(report)
+    }
+
+    /// Asks connected peers and, if none of them soon shows a holder, the network as well. Ends with the first of both that
+    /// shows one.
+    async fn ask_around(
+        &self,
+        mesh: &MeshHandle,
+        peers: Vec<NetPeerId>,
+        name: &ClaimedName,
+        has_relay: bool,
+    ) -> FoundAround {
+        let (mut proven, is_network_asked) = (Vec::new(), Cell::new(false));
+        let (all_answered, are_done) = oneshot::channel::<()>();
+        let asking_peers = async {
+            let proven = self.ask_peers(mesh, peers, name).await;
+            drop(all_answered);
+            proven
+        };
+        let asking_network = async {
+            select(are_done, Delay::new(NETWORK_AFTER)).await;
+            is_network_asked.set(has_relay);
+            let found = self.ask_network(mesh, name).await;
+            found.map(|(proof, at)| Proven { proof, at })
+        };
+        let (asking_peers, asking_network) = (asking_peers.fuse(), asking_network.fuse());
+        pin_mut!(asking_peers, asking_network);
+        loop {
+            let (by, found) = select_biased! {
+                found = asking_peers => (AnsweredBy::Peers, found),
+                found = asking_network => (AnsweredBy::Network, found),
+                complete => break,
+            };
+            let shows_holder = found.as_ref().is_some_and(|found| found.proof.holder().is_some());
+            proven.extend(found.map(|found| (by, found)));
+            if shows_holder {
+                break;
+            }
+        }
+        FoundAround { proven, network_asked: is_network_asked.get() }
     }
 
     /// Returns what the read model has of a name.
@@ -89,32 +145,39 @@ impl Lookups {
         Some(read_model.registry().standing(&holder)?.link.key)
     }
 
-    /// Asks connected peers at once. Returns the best valid proof, and the peers that know the holder whom it shows.
-    async fn ask_peers(
-        &self,
-        mesh: &MeshHandle,
-        peers: Vec<NetPeerId>,
-        name: &ClaimedName,
-    ) -> Option<(NameProof, Vec<NetPeerId>)> {
+    /// Asks connected peers at once. Returns the best valid proof, and the peers that know the holder whom it shows. Once
+    /// there is one with a holder, it waits for better ones only [`BETTER_PATIENCE`] longer.
+    async fn ask_peers(&self, mesh: &MeshHandle, peers: Vec<NetPeerId>, name: &ClaimedName) -> Option<Proven> {
         let request = encode_request(name);
-        let asking = join_all(peers.into_iter().map(|peer| {
-            let asking = mesh.ask_peer(peer, QuestionKind::Name, request.clone());
-            async move {
-                pin_mut!(asking);
-                match select(asking, Delay::new(PEERS_PATIENCE)).await {
-                    Either::Left((Some(Ok(bytes)), _)) => Some((peer, bytes)),
-                    _ => None,
-                }
+        let mut asking: FuturesUnordered<_> = peers
+            .into_iter()
+            .map(|peer| {
+                let asking = mesh.ask_peer(peer, QuestionKind::Name, request.clone());
+                async move { (peer, asking.await) }
+            })
+            .collect();
+        let (mut good, mut patience) = (Vec::<(NetPeerId, NameProof)>::new(), Delay::new(PEERS_PATIENCE).fuse());
+        let mut has_holder = false;
+        loop {
+            let (peer, bytes) = select_biased! {
+                answer = asking.next() => match answer {
+                    Some((peer, Some(Ok(bytes)))) if !bytes.is_empty() => (peer, bytes),
+                    Some(_) => continue,
+                    None => break,
+                },
+                () = patience => break,
+            };
+            let Some(proof) = self.read_record(name, &bytes, Some(peer)) else { continue };
+            if proof.holder().is_some() && !std::mem::replace(&mut has_holder, true) {
+                patience = Delay::new(BETTER_PATIENCE).fuse();
             }
-        }));
-        let answers = asking.await.into_iter().flatten().filter(|(_, bytes)| !bytes.is_empty());
-        let good = answers.filter_map(|(peer, bytes)| Some((peer, self.read_record(name, &bytes, Some(peer))?)));
-        let good: Vec<(NetPeerId, NameProof)> = good.collect();
+            good.push((peer, proof));
+        }
         let holder = |proof: &NameProof| proof.holder().map(|held| held.holder);
         let holders: Vec<(NetPeerId, Option<Did>)> = good.iter().map(|(peer, proof)| (*peer, holder(proof))).collect();
-        let best = good.into_iter().map(|(_, proof)| proof).reduce(better)?;
-        let at = holders.into_iter().filter(|(_, other)| *other == holder(&best)).map(|(peer, _)| peer).collect();
-        Some((best, at))
+        let proof = good.into_iter().map(|(_, proof)| proof).reduce(better)?;
+        let at = holders.into_iter().filter(|(_, other)| *other == holder(&proof)).map(|(peer, _)| peer).collect();
+        Some(Proven { proof, at })
     }
 
     /// Returns the best proof in Kademlia and the peers that are said to have published it, that of the best one first.
