@@ -3,7 +3,7 @@
 //!
 //! It looks for [`DIRECT_TARGET`] direct connections, and dials at least [`DIALLED_TARGET`] of them itself: a node that
 //! only accepted connections could be surrounded by one attacker's nodes. Who asks for a node that has as many as it
-//! keeps stays for a while at least: [`direct_connections`]. What others report of peers is stored within
+//! keeps stays for a while at least: `direct_connections`. What others report of peers is stored within
 //! limits. Peers that the host asks for are [`dial_targets`]; which of the network's relays it uses, and how it finds
 //! who uses others, is explained at [`relay_pool`]. Public nodes are dialled from the start, whatever else is connected.
 //!
