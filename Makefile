@@ -180,11 +180,13 @@ limits: setup
 	@$(ENV) cargo test --locked --profile bench --test it measured_limits -- --ignored --nocapture
 
 # Whole nodes at several relays of the real program: whether all find each other, what that takes, and the loss of a relay:
-# make pool NODES=600 RELAYS=4 PAIRS=200 SEED=7
+# make pool NODES=600 RELAYS=4 PAIRS=200 SEED=7; JOIN_EVERY=50 is how many milliseconds lie between two that join. A node takes some
+# 15 file descriptors of this process.
 pool: setup
 	$(STEP) 'Many nodes at a pool of relays'
 	@$(ENV) cargo build --quiet --locked --profile bench --package gen-registry-server
-	@$(ENV) POOL_NODES=$(or $(NODES),600) POOL_RELAYS=$(or $(RELAYS),4) POOL_PAIRS=$(or $(PAIRS),200) $(if $(SEED),SEED=$(SEED)) \
+	@$(ENV) POOL_NODES=$(or $(NODES),600) POOL_RELAYS=$(or $(RELAYS),4) POOL_PAIRS=$(or $(PAIRS),200) \
+		$(if $(JOIN_EVERY),POOL_JOIN_EVERY=$(JOIN_EVERY)) $(if $(SEED),SEED=$(SEED)) \
 		cargo test --locked --profile bench --test it measured_pool -- --ignored --nocapture
 
 bench: setup

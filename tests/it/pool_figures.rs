@@ -32,8 +32,8 @@ use crate::support::node::TestNode;
 use crate::support::server::{Server, dist};
 use crate::support::wait::in_one_thread;
 
-/// Between two nodes that join.
-const JOIN_EVERY: Duration = Duration::from_millis(50);
+/// Milliseconds between two nodes that join: 20 a second, as many as this takes from two cores with some hundreds.
+const JOIN_EVERY: usize = 50;
 /// Until a node has its relays and a peer, until a pair is connected, and until all is well after a relay was lost.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// At which every node listens, each at an address of its own.
@@ -279,7 +279,9 @@ async fn ask_pairs(members: &[Member], pairs: usize, rng: &mut StdRng) -> Vec<Op
 #[ignore = "minutes and gigabytes: make pool"]
 fn measured_pool_of_relays() {
     let (nodes, relays, pairs) = (number("POOL_NODES", 600), number("POOL_RELAYS", 4), number("POOL_PAIRS", 200));
+    assert!(relays > USED, "one relay is lost, and then each node uses {USED} others");
     let threads = number("POOL_THREADS", 2);
+    let join_every = Duration::from_millis(number("POOL_JOIN_EVERY", JOIN_EVERY) as u64);
     let seed = number("SEED", rand::rng().random_range(0..1_000_000)) as u64;
     println!("{nodes} nodes, {relays} relays, {pairs} pairs, SEED={seed}");
     in_one_thread(async move {
@@ -292,7 +294,7 @@ fn measured_pool_of_relays() {
         let mut joining = JoinSet::new();
         for nth in 0..nodes {
             joining.spawn_local(Member::join(hosts[nth % threads].clone(), network.clone()));
-            sleep(JOIN_EVERY).await;
+            sleep(join_every).await;
         }
         let joined: Vec<(Member, Option<Duration>)> = joining.join_all().await;
         let missing = say("joined", &joined.iter().map(|(_, took)| *took).collect::<Vec<_>>());
