@@ -38,6 +38,8 @@ use gen_registry_core::sync::reputation::{
 };
 use gen_registry_core::time::Timestamp;
 
+/// Public nodes that are asked before other peers, half of those that are asked: a server names them.
+const PUBLIC_FIRST_MAX: usize = 4;
 /// Stored scores of peers and people. For a new one, the one with least evidence is removed.
 const REMEMBERED_MAX: usize = 1_024;
 
@@ -292,8 +294,10 @@ impl ReputationTracker {
     }
 }
 
-/// Returns the same peers in the same order, but these before all others.
+/// Returns the same peers in the same order, but up to [`PUBLIC_FIRST_MAX`] of these before all others.
 fn put_first(mut peers: Vec<NetPeerId>, first: &BTreeSet<NetPeerId>) -> Vec<NetPeerId> {
+    let first: Vec<NetPeerId> =
+        peers.iter().filter(|peer| first.contains(peer)).take(PUBLIC_FIRST_MAX).copied().collect();
     peers.sort_by_key(|peer| !first.contains(peer));
     peers
 }
@@ -312,5 +316,9 @@ mod tests {
             assert_eq!(asked[..3], [peers[7], peers[29], peers[0]]);
             assert_eq!(asked.len(), 8);
         }
+        let all: BTreeSet<NetPeerId> = peers[10..].iter().copied().collect();
+        let order = put_first(peers.clone(), &all);
+        assert_eq!(order[..PUBLIC_FIRST_MAX], peers[10..10 + PUBLIC_FIRST_MAX]);
+        assert_eq!(order[PUBLIC_FIRST_MAX..][..10], peers[..10], "a server that names many has no more");
     }
 }

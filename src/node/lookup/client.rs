@@ -31,8 +31,9 @@ use gen_registry_core::sync::rejection::Rejection;
 pub const PEERS_ASKED_MAX: usize = 8;
 /// How long connected peers may take to answer, all at the same time.
 pub const PEERS_PATIENCE: Duration = Duration::from_secs(4);
-/// How much longer a better proof is waited for once a peer has shown a holder: honest peers answer at about the same time.
-const BETTER_PATIENCE: Duration = Duration::from_millis(300);
+/// How much longer a better proof is waited for once a peer has shown a holder. A peer may send an outdated proof at once; an
+/// honest one answers within this time over the slowest of connections that are usable.
+const BETTER_PATIENCE: Duration = Duration::from_secs(1);
 /// When the network is asked as well, if connected peers have not shown a holder by then.
 const NETWORK_AFTER: Duration = Duration::from_millis(500);
 
@@ -95,15 +96,19 @@ impl Lookups {
         name: &ClaimedName,
         has_relay: bool,
     ) -> FoundAround {
-        let (mut proven, is_network_asked) = (Vec::new(), Cell::new(false));
-        let (all_answered, are_done) = oneshot::channel::<()>();
+        let (mut proven, is_network_asked, is_shown) = (Vec::new(), Cell::new(false), Cell::new(false));
+        let (all_answered, mut are_done) = oneshot::channel::<()>();
         let asking_peers = async {
-            let proven = self.ask_peers(mesh, peers, name).await;
+            let proven = self.ask_peers(mesh, peers, name, &is_shown).await;
             drop(all_answered);
             proven
         };
         let asking_network = async {
-            select(are_done, Delay::new(NETWORK_AFTER)).await;
+            select(&mut are_done, Delay::new(NETWORK_AFTER)).await;
+            if is_shown.get() {
+                // That ends the look-up, unless a better proof says that the name was given up.
+                are_done.await.ok();
+            }
             is_network_asked.set(has_relay);
             let found = self.ask_network(mesh, name).await;
             found.map(|(proof, at)| Proven { proof, at })
@@ -146,8 +151,14 @@ impl Lookups {
     }
 
     /// Asks connected peers at once. Returns the best valid proof, and the peers that know the holder whom it shows. Once
-    /// there is one with a holder, it waits for better ones only [`BETTER_PATIENCE`] longer.
-    async fn ask_peers(&self, mesh: &MeshHandle, peers: Vec<NetPeerId>, name: &ClaimedName) -> Option<Proven> {
+    /// there is one with a holder, it sets `is_shown` and waits for better ones only [`BETTER_PATIENCE`] longer.
+    async fn ask_peers(
+        &self,
+        mesh: &MeshHandle,
+        peers: Vec<NetPeerId>,
+        name: &ClaimedName,
+        is_shown: &Cell<bool>,
+    ) -> Option<Proven> {
         let request = encode_request(name);
         let mut asking: FuturesUnordered<_> = peers
             .into_iter()
@@ -157,7 +168,6 @@ impl Lookups {
             })
             .collect();
         let (mut good, mut patience) = (Vec::<(NetPeerId, NameProof)>::new(), Delay::new(PEERS_PATIENCE).fuse());
-        let mut has_holder = false;
         loop {
             let (peer, bytes) = select_biased! {
                 answer = asking.next() => match answer {
@@ -168,7 +178,7 @@ impl Lookups {
                 () = patience => break,
             };
             let Some(proof) = self.read_record(name, &bytes, Some(peer)) else { continue };
-            if proof.holder().is_some() && !std::mem::replace(&mut has_holder, true) {
+            if proof.holder().is_some() && !is_shown.replace(true) {
                 patience = Delay::new(BETTER_PATIENCE).fuse();
             }
             good.push((peer, proof));

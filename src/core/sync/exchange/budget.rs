@@ -36,10 +36,11 @@ pub const BYTES_OF_WORK: usize = 256;
 /// Identities compared per unit of work.
 pub const COMPARED_OF_WORK: usize = 16;
 
-/// The most bytes of details that wait in all exchanges of a node together, counted as in messages; in memory they take
-/// about twice as many. It is reached by a crowd of peers only: each fetches its details page by page.
+/// Bytes of details that wait in all exchanges of a node together, counted as in messages; in memory they take about twice
+/// as many. Beyond these every exchange has [`WAITING_MIN_BYTES`] only. They are used up by many peers only: an exchange
+/// fetches page by page what its details name.
 pub const WAITING_MAX_BYTES: usize = 16 * 1024 * 1024;
-/// So many of them every exchange may have, also when others have the rest: some 2,000 identities.
+/// Bytes that wait in one exchange whatever others use: those of some 2,000 identities.
 pub const WAITING_MIN_BYTES: usize = 512 * 1024;
 
 /// What all exchanges of a node share.
