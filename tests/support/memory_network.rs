@@ -100,6 +100,15 @@ impl Founded {
         Self { network, witness }
     }
 
+    /// A network with one relay, and Alice, who claims her name there.
+    pub async fn with_alice() -> (Self, Relay, TestNode) {
+        let founded = Self::new().await;
+        let relay = founded.relay(vec![]).await;
+        let alice = join(founded.through(&relay)).await;
+        alice.claim("alice_smith").await.unwrap();
+        (founded, relay, alice)
+    }
+
     /// A relay that knows these others.
     pub async fn relay(&self, bootstrap: Vec<Multiaddr>) -> Relay {
         let listen = Protocol::Memory(rand::random::<u64>().max(1)).into();

@@ -14,10 +14,7 @@ use crate::support::wait::{eventually, in_one_thread};
 #[test]
 fn what_a_connected_peer_answers_for_arrives_where_no_strangers_are_kept() {
     in_one_thread(async {
-        let founded = Founded::new().await;
-        let relay = founded.relay(vec![]).await;
-        let alice = memory_network::join(founded.through(&relay)).await;
-        alice.claim("alice_smith").await.unwrap();
+        let (founded, relay, alice) = Founded::with_alice().await;
         alice.publish(draft("crc-32", "1.2.3", wasm("f", 1), &[])).await;
         eventually("it is published", async || alice.module("crc-32").await.is_some()).await;
 
@@ -35,10 +32,7 @@ fn what_a_connected_peer_answers_for_arrives_where_no_strangers_are_kept() {
 #[test]
 fn silent_peers_do_not_delay_what_others_answer() {
     in_one_thread(async {
-        let founded = Founded::new().await;
-        let relay = founded.relay(vec![]).await;
-        let alice = memory_network::join(founded.through(&relay)).await;
-        alice.claim("alice_smith").await.unwrap();
+        let (founded, relay, alice) = Founded::with_alice().await;
         let bob = memory_network::join_narrow(founded.through(&relay), &alice).await;
         let carol = memory_network::join(founded.through(&relay)).await;
         carol.claim("carol_jones").await.unwrap();

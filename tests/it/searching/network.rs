@@ -61,10 +61,7 @@ async fn decide(node: &TestNode, subject: String, verdict: Decision) {
 #[test]
 fn module_is_found_by_a_word_that_only_a_peer_knows_opened_and_kept() {
     in_one_thread(async {
-        let founded = Founded::new().await;
-        let relay = founded.relay(vec![]).await;
-        let alice = memory_network::join(founded.through(&relay)).await;
-        alice.claim("alice_smith").await.unwrap();
+        let (founded, relay, alice) = Founded::with_alice().await;
         publish(&alice, "svg-renderer", "Draws vector graphics into pixels").await;
         publish(&alice, "crc-32", "The check sum of Ethernet").await;
         let bob = memory_network::join_narrow(founded.through(&relay), &alice).await;
@@ -114,10 +111,7 @@ fn module_is_found_by_a_word_that_only_a_peer_knows_opened_and_kept() {
 #[test]
 fn module_of_an_absent_holder_is_found_by_its_name_in_the_network() {
     in_one_thread(async {
-        let founded = Founded::new().await;
-        let relay = founded.relay(vec![]).await;
-        let alice = memory_network::join(founded.through(&relay)).await;
-        alice.claim("alice_smith").await.unwrap();
+        let (founded, relay, alice) = Founded::with_alice().await;
         publish(&alice, "crc-32", "The check sum of Ethernet").await;
         let view = relay.view();
         let release = async || view.counts().kademlia_values_accepted.get() >= 2;
@@ -314,10 +308,7 @@ fn names_in(answer: &[u8]) -> Vec<String> {
 #[test]
 fn node_answers_a_bounded_number_of_questions_of_bounded_length() {
     in_one_thread(async {
-        let founded = Founded::new().await;
-        let relay = founded.relay(vec![]).await;
-        let alice = memory_network::join(founded.through(&relay)).await;
-        alice.claim("alice_smith").await.unwrap();
+        let (_founded, _relay, alice) = Founded::with_alice().await;
         publish(&alice, "svg-renderer", "Draws vector graphics into pixels").await;
         let peer = answering_to(memory_network::place(&alice.mesh), PROTOCOL, Say::default());
         alice.has_peers(1).await;
@@ -342,10 +333,7 @@ fn node_answers_a_bounded_number_of_questions_of_bounded_length() {
 #[test]
 fn node_asks_less_than_peers_answer() {
     in_one_thread(async {
-        let founded = Founded::new().await;
-        let relay = founded.relay(vec![]).await;
-        let alice = memory_network::join(founded.through(&relay)).await;
-        alice.claim("alice_smith").await.unwrap();
+        let (founded, relay, alice) = Founded::with_alice().await;
         let bob = memory_network::join_narrow(founded.through(&relay), &alice).await;
         for _ in 0..ASKED {
             let found = search(&bob, "any thing").await;
@@ -359,10 +347,7 @@ fn node_asks_less_than_peers_answer() {
 #[test]
 fn node_names_nothing_that_shows_whom_it_has_to_do_with() {
     in_one_thread(async {
-        let founded = Founded::new().await;
-        let relay = founded.relay(vec![]).await;
-        let alice = memory_network::join(founded.through(&relay)).await;
-        alice.claim("alice_smith").await.unwrap();
+        let (founded, relay, alice) = Founded::with_alice().await;
         publish(&alice, "svg-renderer", "Draws vector graphics").await;
         let her: Did = alice.did().await.parse().unwrap();
         let carol = memory_network::join_narrow(founded.through(&relay), &alice).await;
