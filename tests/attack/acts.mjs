@@ -267,6 +267,17 @@ const floods = [
     lifted: { limits: { handshakes_per_relay: LIFTED } },
   },
   {
+    name: "foreign-addresses",
+    subject: "handshakes whose candidates are services of the victim's own machine",
+    count: 3,
+    run: async (scene, count) => ({
+      tried: count,
+      ...(await scene.attackNatively({ COUNT: String(count) }, "foreign-addresses", scene.topic, scene.node, ...scene.relays)),
+    }),
+    held: async (_scene, { said }) => (said > 0 ? `the browser sent ${said} packets to them` : null),
+    because: "addresses of a private network are tried only from the same network: that is a rule, not a bound",
+  },
+  {
     name: "nodes-to-remember",
     subject: "nodes of strangers where there is room for few",
     count: 600,

@@ -26,6 +26,8 @@ use crowd_files::{crowd_bytes, crowd_entries};
 #[cfg(not(target_arch = "wasm32"))]
 mod server;
 #[cfg(not(target_arch = "wasm32"))]
+mod signaling;
+#[cfg(not(target_arch = "wasm32"))]
 mod terminal;
 #[cfg(not(target_arch = "wasm32"))]
 use terminal::{attack, now, run_beside};

@@ -17,6 +17,7 @@ use crate::floods::{FLOODS, Flood};
 use crate::peer::{Mallory, Victim, sent};
 use crate::server;
 use crate::siege::{Tally, besiege};
+use crate::signaling::name_addresses_of_others;
 
 /// Runs something until the program ends.
 pub(crate) fn run_beside(life: impl Future<Output = ()> + 'static) {
@@ -54,6 +55,10 @@ pub(crate) fn attack() {
     let attacking = async move {
         match flood {
             None if act == "siege" => hold_siege(victim).await,
+            None if act == "foreign-addresses" => {
+                let said = name_addresses_of_others(victim, count()).await;
+                println!(r#"{{"said":{said},"bytes":{}}}"#, sent());
+            }
             Some((_, flood)) => flood_victim(flood, victim).await,
             None => {
                 let (name, act) = ACTS.into_iter().find(|(name, _)| name == act).expect("an act");
@@ -92,14 +97,17 @@ async fn hold_siege(victim: Victim) {
     println!("{}", tally.text());
 }
 
-/// `COUNT` in the environment says how much of it.
+/// `COUNT` in the environment: how much of an act.
+fn count() -> usize {
+    std::env::var("COUNT").ok().and_then(|count| count.parse().ok()).expect("COUNT is a number")
+}
+
 async fn flood_victim(flood: Flood, victim: Victim) {
-    let count = std::env::var("COUNT").ok().and_then(|count| count.parse().ok()).expect("COUNT is a number");
     let (mut mallory, life) = Mallory::new(victim, flood.side());
     spawn_local(life);
     if flood.is_direct() {
         mallory.approach().await;
     }
-    let said = flood.run(&mut mallory, count).await;
+    let said = flood.run(&mut mallory, count()).await;
     println!(r#"{{"said":{said},"bytes":{}}}"#, sent());
 }

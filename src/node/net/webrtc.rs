@@ -2,8 +2,8 @@
 //!
 //! Carries bytes and refuses frames that break the protocol. Which peers may connect is decided elsewhere.
 //!
-//! - one connection: `connection`, `stream`, [`frame`], [`unread`]; its handshake: [`offer`] and `establish` (and
-//!   `core::sync::signaling`); its statistics: `statistics`
+//! - one connection: `connection`, `stream`, [`frame`], [`unread`]; its handshake: [`offer`], `establish` and
+//!   [`candidates`], which decides what addresses are tried (and `core::sync::signaling`); its statistics: `statistics`
 //! - in a swarm: `transport` dials and listens, `behaviour` finds or dials the relayed connection for each dial, and
 //!   `handler` runs the handshake over it; superfluous connections: [`connection_table`]; limits on incoming
 //!   handshakes: [`slots`]
@@ -19,6 +19,7 @@
 //!   2 s later     behaviour: the relayed connection is superfluous, and closed once no handshake uses it
 //! ```
 
+pub mod candidates;
 pub mod connection_table;
 pub mod frame;
 pub mod offer;

@@ -39,6 +39,7 @@ use web_sys::{
     RtcSessionDescriptionInit,
 };
 
+use super::candidates::{Candidate, CandidateFilter, split_candidates};
 use super::connection::{Connection, ConnectionError, INIT_LABEL, create_channel};
 use super::offer::{OfferError, READ_BYTES, receive_offer};
 use crate::net::ice::IceServer;
@@ -157,6 +158,8 @@ struct Handshake<S> {
     /// The connection that is being made; dropped, and so closed, if the handshake fails.
     connection: Connection,
     candidates: Candidates,
+    /// Which addresses of the other side are tried.
+    filter: CandidateFilter,
     /// Both descriptions are exchanged: the stream is no longer needed.
     described: bool,
     /// Whether the stream can still be read; it may end before the connection is made.
@@ -183,6 +186,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<S> {
             role,
             state,
             candidates: Candidates::of(&peer),
+            filter: CandidateFilter::default(),
             peer,
             connection,
             described: false,
@@ -204,7 +208,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<S> {
                 match event {
                     OutEvent::Send(bytes) => self.send(&bytes).await?,
                     OutEvent::RemoteDescription(sdp) => self.describe(&sdp).await?,
-                    OutEvent::RemoteCandidate(json) => self.add_candidate(&json).await?,
+                    OutEvent::RemoteCandidate(json) => {
+                        let candidate = read_candidate(&json).ok_or(EstablishError::BadCandidate)?;
+                        self.try_candidate(candidate).await;
+                    }
                     OutEvent::RemoteCandidatesEnd => {}
                     OutEvent::Reject(rejection) => return Err(rejection.into()),
                     OutEvent::Close => {
@@ -226,30 +233,40 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<S> {
 
     /// Waits for one event and feeds it to the machine.
     async fn next(&mut self, buffer: &mut [u8]) -> Result<(), EstablishError> {
-        let Self { connection, candidates, signalling, readable, .. } = self;
-        let connected = connection.connected().fuse();
-        let read =
-            async { if *readable { signalling.read(buffer).await } else { futures::future::pending().await } }.fuse();
-        pin_mut!(connected, read);
-        let events = select_biased! {
-            connected = connected => {
-                connected?;
-                self.state.handle(InEvent::Connected)
-            }
-            candidate = candidates.found.next() => match candidate {
-                Some(json) => self.state.handle(InEvent::LocalCandidate(json)),
-                None => Vec::new(),
-            },
-            read = read => match read {
-                Ok(length) if length > 0 => self.state.handle(InEvent::Received(&buffer[..length])),
-                Err(error) if !self.described => return Err(error.into()),
-                Ok(_) | Err(_) => {
-                    *readable = false;
-                    self.state.handle(InEvent::ReceivedEnd)
+        let mut admitted = Vec::new();
+        let events = {
+            let Self { connection, candidates, filter, signalling, readable, .. } = self;
+            let connected = connection.connected().fuse();
+            let read =
+                async { if *readable { signalling.read(buffer).await } else { futures::future::pending().await } }
+                    .fuse();
+            pin_mut!(connected, read);
+            select_biased! {
+                connected = connected => {
+                    connected?;
+                    self.state.handle(InEvent::Connected)
                 }
-            },
+                candidate = candidates.found.next() => match candidate {
+                    Some(json) => {
+                        admitted = read_candidate(&json).map(|own| filter.note_own(&own)).unwrap_or_default();
+                        self.state.handle(InEvent::LocalCandidate(json))
+                    }
+                    None => Vec::new(),
+                },
+                read = read => match read {
+                    Ok(length) if length > 0 => self.state.handle(InEvent::Received(&buffer[..length])),
+                    Err(error) if !self.described => return Err(error.into()),
+                    Ok(_) | Err(_) => {
+                        *readable = false;
+                        self.state.handle(InEvent::ReceivedEnd)
+                    }
+                },
+            }
         };
         self.outputs.extend(events);
+        for candidate in admitted {
+            self.add_candidate(&candidate).await;
+        }
         Ok(())
     }
 
@@ -289,8 +306,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<S> {
             Role::Offerer => RtcSdpType::Answer,
             Role::Answerer => RtcSdpType::Offer,
         };
+        let (sdp, candidates) = split_candidates(sdp);
         let description = RtcSessionDescriptionInit::new(kind);
-        description.set_sdp(sdp);
+        description.set_sdp(&sdp);
         JsFuture::from(self.peer.set_remote_description(&description))
             .await
             .map_err(browser("the other side's description"))?;
@@ -300,6 +318,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<S> {
                 let answer = JsFuture::from(self.peer.create_answer()).await.map_err(browser("an answer"))?;
                 self.set_local(answer).await?;
             }
+        }
+        for candidate in candidates {
+            self.try_candidate(candidate).await;
         }
         Ok(())
     }
@@ -314,17 +335,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Handshake<S> {
         Ok(())
     }
 
-    /// Adds a candidate of the other side. Only one that is no JSON object ends the handshake.
-    async fn add_candidate(&mut self, json: &str) -> Result<(), EstablishError> {
-        let candidate = JSON::parse(json).ok().filter(wasm_bindgen::JsValue::is_object);
-        let candidate: RtcIceCandidateInit = candidate.ok_or(EstablishError::BadCandidate)?.unchecked_into();
-        let added = self.peer.add_ice_candidate_with_opt_rtc_ice_candidate_init(Some(&candidate));
-        // An unsupported kind of candidate must not prevent the others.
+    /// Adds a candidate of the other side once it may be tried.
+    async fn try_candidate(&mut self, candidate: Candidate) {
+        match self.filter.admit(candidate) {
+            Some(candidate) => self.add_candidate(&candidate).await,
+            None => tracing::debug!("ICE candidate not tried"),
+        }
+    }
+
+    /// Adds a candidate of the other side. An unsupported kind of candidate must not prevent the others.
+    async fn add_candidate(&mut self, candidate: &Candidate) {
+        let init = RtcIceCandidateInit::new(&candidate.candidate);
+        init.set_sdp_mid(candidate.sdp_mid.as_deref());
+        init.set_sdp_m_line_index(candidate.sdp_line);
+        let added = self.peer.add_ice_candidate_with_opt_rtc_ice_candidate_init(Some(&init));
         if JsFuture::from(added).await.is_err() {
             tracing::debug!("ICE candidate refused");
         }
-        Ok(())
     }
+}
+
+/// Reads a candidate as the browser writes it. The browser gets what was read, never the text.
+fn read_candidate(json: &str) -> Option<Candidate> {
+    serde_wasm_bindgen::from_value(JSON::parse(json).ok()?).ok()
 }
 
 /// Converts an exception of the browser.
