@@ -3,7 +3,7 @@
 // must fail. An act without `lifted` meets no bound that could be lifted, and says why in `because`.
 import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { apiValue, eventually, publish, storedKeys } from "../e2e/harness.mjs";
+import { apiValue, eventually, eventuallyReady, publish, storedKeys } from "../e2e/harness.mjs";
 import { adder } from "../e2e/wasm.mjs";
 import { crossSiteForm, foreignScript, hungryModule } from "./pages.mjs";
 import { ATTACKER_ADDRESS } from "./scene.mjs";
@@ -32,6 +32,9 @@ async function isKeptOut(_scene, outcome) {
   if (now.state !== "sent away") return "it was not sent away";
   return now.letInAgain === true ? "it was let in again" : null;
 }
+
+/** How long it takes at most until a picture that is here is shown. */
+const SHOWN_AFTER = 5_000;
 
 /** An act that breaks a rule, for which its peer is banned. */
 const banned = (name, subject, lifted = { limits: { ban_seconds: 0 } }) =>
@@ -344,6 +347,58 @@ const floods = [
       return toasts > 3 ? `${loud.length} calls made ${toasts} messages over the page` : null;
     },
     because: "what is shown of a person, and how often one is called, are rules of the page",
+  },
+  {
+    name: "forged-answers",
+    subject: "a peer that answers searches and questions for names with proofs that prove nothing",
+    count: 6,
+    run: async (scene, count) => {
+      await publish(scene.bob.page, { name: "bobs-tool", version: "1.0.0" }, adder("add"));
+      await eventually("it is known", async () => (await apiValue(scene.alice.page, "getModule", "bobs-tool"))?.versions.length === 1);
+      const outcome = await asPage("forged-answers")(scene, count);
+      const rows = [];
+      for (let search = 0; search < count; search += 1) {
+        rows.push(...(await apiValue(scene.alice.page, "searchNetwork", "bobs-tool")).modules);
+        const { found } = await apiValue(scene.alice.page, "findUsername", `unheard_of_${search}`);
+        if (found) rows.push(found);
+      }
+      return { ...outcome, rows };
+    },
+    held: async (scene, { rows, peer }) => {
+      const { did } = await apiValue(scene.bob.page, "whoami");
+      const wrong = rows.filter((row) => row.name !== "bobs-tool" || row.holder?.did !== did || row.title === "The real one");
+      if (wrong.length > 0) return `${wrong.length} forged modules were shown: ${JSON.stringify(wrong[0])}`;
+      const { rejections } = await apiValue(scene.alice.page, "getNetwork");
+      return rejections.length > 0 ? null : "nothing is counted against anybody";
+    },
+    because: "a proof that proves nothing is shown to nobody: that is a rule, not a bound",
+  },
+  {
+    name: "pictures",
+    subject: "people whose pictures have a few bytes and billions of pixels",
+    count: 6,
+    run: async (scene, count) => {
+      const outcome = await asPage("pictures")(scene, count);
+      const heard = async () => (await messages(scene)).filter(({ text }) => text.startsWith("look at picture"));
+      await eventually("they are heard", async () => (await heard()).length === count);
+      const sides = [];
+      const tab = await scene.alice.browser.context.newPage();
+      for (const { did, text } of await heard()) {
+        await tab.goto(`${scene.server.origin}/id/${did}`);
+        await eventuallyReady(tab);
+        const shown = () => tab.evaluate(() => [...document.images].map((image) => image.naturalWidth).filter(Boolean));
+        const wait = Number(text.split(" ").at(-1)) % 2 === 0 ? undefined : SHOWN_AFTER;
+        sides.push(...((await eventually("it is shown", async () => (await shown()).length > 0 && shown(), wait).catch(() => [])) ?? []));
+      }
+      await tab.close();
+      return { ...outcome, sides };
+    },
+    held: async (_scene, { tried, sides }) => {
+      const huge = sides.filter((side) => side > 1_024).length;
+      if (huge > 0) return `${huge} of them were decoded`;
+      return sides.length >= tried / 2 ? null : `of ${tried / 2} small pictures ${sides.length} were shown`;
+    },
+    because: "what is shown as a picture is a rule of the page",
   },
 ];
 

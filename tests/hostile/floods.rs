@@ -24,6 +24,7 @@ use gen_registry_core::sync::exchange::wire::{Message, Piece};
 use gen_registry_core::sync::search::{self, FOUND_MAX, Question};
 
 use crate::acts::{greedy, robbed};
+use crate::answers::{answer_with_forged_proofs, show_pictures};
 use crate::peer::{Conversation, Mallory, Side, Victim};
 use crate::{now, run_beside};
 
@@ -79,9 +80,13 @@ pub enum Flood {
     Ratings,
     /// Identities that look like somebody else and call for them in the channel.
     Disguises,
+    /// Answers to the victim's questions that prove nothing.
+    ForgedAnswers,
+    /// People with pictures that nobody should decode.
+    Pictures,
 }
 
-pub const FLOODS: [(&str, Flood); 14] = [
+pub const FLOODS: [(&str, Flood); 16] = [
     ("crowd", Flood::Crowd),
     ("one-name", Flood::OneName),
     ("many-names", Flood::ManyNames),
@@ -96,6 +101,8 @@ pub const FLOODS: [(&str, Flood); 14] = [
     ("questions", Flood::Questions),
     ("ratings", Flood::Ratings),
     ("disguises", Flood::Disguises),
+    ("forged-answers", Flood::ForgedAnswers),
+    ("pictures", Flood::Pictures),
 ];
 
 impl Flood {
@@ -150,6 +157,11 @@ impl Flood {
                 call(mallory, count).await;
                 taken
             }
+            Self::ForgedAnswers => {
+                answer_with_forged_proofs(mallory).await;
+                count
+            }
+            Self::Pictures => show_pictures(mallory, count).await,
         }
     }
 }
@@ -160,7 +172,7 @@ fn claim(device: &mut Device, name: &str) -> Entry {
 }
 
 /// Fresh identities, each with what it wrote.
-fn people<W: Fn(&mut Device) -> Vec<Entry>>(
+pub fn people<W: Fn(&mut Device) -> Vec<Entry>>(
     mallory: &Mallory,
     count: usize,
     write: W,
@@ -174,7 +186,7 @@ fn people<W: Fn(&mut Device) -> Vec<Entry>>(
 }
 
 /// Offers identities, and hands over what the victim asks for. How many it asked for.
-async fn offer_all(mallory: &mut Mallory, mut people: impl Iterator<Item = (Device, Vec<Entry>)>) -> usize {
+pub async fn offer_all(mallory: &mut Mallory, mut people: impl Iterator<Item = (Device, Vec<Entry>)>) -> usize {
     let mut talk = mallory.greeted().await;
     let mut taken = 0;
     loop {
@@ -283,7 +295,7 @@ fn heartbeats(mallory: &Mallory) -> impl Fn(usize) -> Vec<u8> + use<> {
 }
 
 /// Says messages in the channel: by whom, and what, for each number.
-async fn say_words(mallory: &mut Mallory, count: usize, say: impl Fn(usize) -> (String, String)) -> usize {
+pub async fn say_words(mallory: &mut Mallory, count: usize, say: impl Fn(usize) -> (String, String)) -> usize {
     let channel: ChannelName = CHANNEL.parse().expect("a channel");
     let (topic, id) = (mallory.victim.topic, mallory.id);
     let name = format!("channel/{}", hex(&channel.digest(&topic)));
@@ -303,7 +315,7 @@ async fn call(mallory: &mut Mallory, count: usize) -> usize {
 }
 
 /// The first change of somebody's document.
-fn change(device: &Device, edits: &[Edit]) -> Entry {
+pub fn change(device: &Device, edits: &[Edit]) -> Entry {
     let (log, writes) = (device.log().numbered(1), edits.iter().map(Edit::to_write).collect::<Vec<Write>>());
     let body = Document::default().write(log, now(), &writes).expect("a small edit");
     Entry::begin(&device.topic, &device.key, log, Kind::Change as u8, body)

@@ -6,6 +6,7 @@
 #![allow(clippy::unwrap_used, reason = "a program of tests")]
 
 mod acts;
+mod answers;
 mod crowd;
 mod floods;
 mod peer;

@@ -247,6 +247,12 @@ impl Mallory {
         self.by_relay.open_stream(self.victim.peer, StreamProtocol::new(protocol)).await.ok()
     }
 
+    /// Streams of another protocol that the victim opens.
+    #[allow(dead_code, reason = "for the attacks of `answers`")]
+    pub fn accept(&mut self, protocol: &'static str) -> IncomingStreams {
+        self.control.accept(StreamProtocol::new(protocol)).expect("nobody else takes them")
+    }
+
     /// The answer to one request on a stream of its own; `None` if there is none.
     #[allow(dead_code, reason = "for the attacks of `floods`")]
     pub async fn ask(&mut self, protocol: &'static str, request: &[u8]) -> Option<Vec<u8>> {
@@ -388,7 +394,7 @@ fn gossip() -> gossipsub::Behaviour {
     gossipsub::Behaviour::new(gossipsub::MessageAuthenticity::Anonymous, config).expect("gossip")
 }
 
-fn framed(stream: Stream) -> Framed<Stream, UviBytes> {
+pub fn framed(stream: Stream) -> Framed<Stream, UviBytes> {
     let mut codec = UviBytes::default();
     codec.set_max_len(FRAME_MAX_BYTES);
     Framed::new(stream, codec)
