@@ -22,7 +22,7 @@ pub fn to_html(text: &str) -> String {
         Event::Start(Tag::Heading { level, .. }) => heading(lower(level), None),
         Event::End(TagEnd::Heading(level)) => Event::End(TagEnd::Heading(lower(level))),
         Event::Start(Tag::Link { link_type, dest_url, title, .. } | Tag::Image { link_type, dest_url, title, .. }) => {
-            let dest_url = if leads_to_the_web(&dest_url) { dest_url } else { CowStr::Borrowed("#") };
+            let dest_url = web_link(&dest_url).map_or(CowStr::Borrowed("#"), CowStr::from);
             Event::Start(Tag::Link { link_type, dest_url, title, id: CowStr::Borrowed("") })
         }
         Event::End(TagEnd::Image) => Event::End(TagEnd::Link),
@@ -170,8 +170,8 @@ fn unique(slug: String, taken: &mut BTreeMap<String, usize>) -> String {
 
 /// Where a guide's link leads, or `None` if a guide may not lead there.
 fn guide_link(page: GuidePage, link: &str) -> Option<String> {
-    if leads_to_the_web(link) {
-        return Some(link.to_owned());
+    if let Some(link) = web_link(link) {
+        return Some(link);
     }
     let (file, part) = link.split_once('#').map_or((link, None), |(file, part)| (file, Some(part)));
     let page = if file.is_empty() { page } else { GuidePage::find(file.strip_suffix(".md")?)? };
@@ -179,10 +179,12 @@ fn guide_link(page: GuidePage, link: &str) -> Option<String> {
     Some(format!("{}{part}", page.path()))
 }
 
-/// Returns whether a link has the scheme `http` or `https`.
-fn leads_to_the_web(link: &str) -> bool {
-    let lower = link.trim().to_ascii_lowercase();
-    lower.starts_with("https://") || lower.starts_with("http://")
+/// Returns a link of the scheme `http` or `https`, with the scheme in lower case: by how it begins it is known that it leaves
+/// the page.
+fn web_link(link: &str) -> Option<String> {
+    let (scheme, rest) = link.trim().split_once("://")?;
+    let scheme = scheme.to_ascii_lowercase();
+    matches!(scheme.as_str(), "http" | "https").then(|| format!("{scheme}://{rest}"))
 }
 
 /// A heading's level, two lower.
@@ -210,7 +212,12 @@ mod tests {
                 "[far](https://example.org)",
                 "<p><a rel=\"external noreferrer nofollow ugc\" target=\"_blank\" href=\"https://example.org\">far</a></p>\n",
             ),
+            (
+                "[far](HTTPS://example.org/A)",
+                "<p><a rel=\"external noreferrer nofollow ugc\" target=\"_blank\" href=\"https://example.org/A\">far</a></p>\n",
+            ),
             ("[bad](javascript:alert(1))", "<p><a href=\"#\">bad</a></p>\n"),
+            ("[bad](javascript://alert(1))", "<p><a href=\"#\">bad</a></p>\n"),
             (
                 "![picture](http://example.org/a.png)",
                 "<p><a rel=\"external noreferrer nofollow ugc\" target=\"_blank\" href=\"http://example.org/a.png\">picture</a></p>\n",

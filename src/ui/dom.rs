@@ -230,6 +230,16 @@ pub fn address_of(path: &str) -> String {
     format!("{}{path}", window().location().origin().unwrap_or_default())
 }
 
+/// A link as text: its host as the browser understands it, then path and query, without the slash at the end. What stands before
+/// an `@` would read as the host, so it is left out. Anything but a page is shown as it is.
+pub fn format_link(link: &str) -> String {
+    let Ok(url) = Url::new(link) else { return link.to_owned() };
+    if !matches!(url.protocol().as_str(), "http:" | "https:") {
+        return link.to_owned();
+    }
+    format!("{}{}", url.host(), url.pathname()).trim_end_matches('/').to_owned() + &url.search()
+}
+
 /// Takes the fragment out of the address, without a step in the history.
 pub fn drop_fragment() {
     let (window, address) = (window(), page_address());

@@ -5,7 +5,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { apiValue, eventually, eventuallyReady, publish, storedKeys } from "../e2e/harness.mjs";
 import { adder } from "../e2e/wasm.mjs";
-import { crossSiteForm, foreignScript, hungryModule } from "./pages.mjs";
+import { crossSiteForm, escapeSandbox, foreignScript, hungryModule, lyingLinks } from "./pages.mjs";
 import { ATTACKER_ADDRESS } from "./scene.mjs";
 
 /** As much as never is reached. */
@@ -71,6 +71,24 @@ const serverActs = [
       return (await fetch(`${scene.server.origin}/health`)).ok ? null : "the server does not answer";
     },
     lifted: { flags: ["--limit-http", "100000", "--limit-http-address", "100000", "--limit-http-head", "3600"] },
+  },
+  {
+    name: "counters",
+    subject: "questions for the server's counters, at the address where it hands out the page",
+    run: async (scene) => {
+      const answers = await Promise.all(["/metrics", "/metrics/", "//metrics", "/dashboard"].map(async (place) => {
+        const answer = await fetch(scene.server.origin + place);
+        return [place, await answer.text()];
+      }));
+      const own = await (await fetch(scene.server.metrics)).text();
+      return { tried: answers.length, own, answers, processor: 0, close: async () => {} };
+    },
+    held: async (_scene, { answers, own }) => {
+      if (!own.includes("gen_")) return "nothing is counted";
+      const told = answers.filter(([, text]) => /\bgen_\w+ \d/.test(text));
+      return told.length > 0 ? `${told.map(([place]) => place).join(" and ")} tells them` : null;
+    },
+    because: "they have an address of their own, on this machine by default: that is a rule, not a bound",
   },
   {
     name: "forged-address",
@@ -440,6 +458,20 @@ const pageActs = [
         await replace(path.join(folder, "start.mjs"), /if \(kept\.headers\.get\("x-from"\)[^{]*\{/, "if (false) {");
       },
     },
+  },
+  {
+    name: "lying-links",
+    subject: "links of a readme and a profile that read as if they led elsewhere",
+    run: lyingLinks,
+    held: async (_scene, { faults }) => (faults.length > 0 ? faults.join("; ") : null),
+    because: "how links are written is a rule of the page",
+  },
+  {
+    name: "sandbox",
+    subject: "what a module reaches that got out of WebAssembly, into its worker",
+    run: escapeSandbox,
+    held: async (_scene, { ran }) => (ran.length > 0 ? `the worker got: ${ran.join(", ")}` : null),
+    because: "what is taken from the worker is a rule of the page",
   },
   {
     name: "foreign-script",

@@ -78,6 +78,84 @@ async function plainHost(scene) {
   return `http://127.0.0.1:${server.address().port}/`;
 }
 
+/** A readme and a profile whose links lead elsewhere than they read; returns what is wrong with them as Alice sees them. */
+export async function lyingLinks(scene) {
+  const name = "bobs-links";
+  const evil = "//paypal.example@evil.example/";
+  const readme = `[one](HTTPS:${evil}) [two](https:${evil}) [three](jAvAsCrIpT:alert(1)) <a href="https:${evil}">four</a>`;
+  const { did } = await apiValue(scene.bob.page, "whoami");
+  await publish(scene.bob.page, { name, version: "1.0.0", readme }, adder("add"));
+  await apiValue(scene.bob.page, "updateProfile", { links: [`https:${evil}`] });
+  await eventually("it is known", async () => (await apiValue(scene.alice.page, "getModule", name))?.versions.length === 1);
+  const tab = await scene.alice.browser.context.newPage();
+  const [faults, count] = [[], {}];
+  for (const address of [`/m/${name}`, `/id/${did}`]) {
+    await tab.goto(scene.server.origin + address);
+    await eventuallyReady(tab);
+    const links = () => tab.evaluate(() => [...document.querySelectorAll("main a[href]")]
+      .map(({ href, protocol, host, rel, target, textContent }) => ({ href, protocol, host, rel, target, text: textContent.trim() })));
+    const leadAway = async () => (await links()).filter(({ host }) => host === "evil.example");
+    count[address[1]] = (await eventually("the links are shown", async () => (await leadAway()).length > 0 && leadAway())).length;
+    for (const link of await links()) {
+      if (link.protocol === "javascript:") faults.push(`${link.href} is script`);
+      if (link.host !== "evil.example") continue;
+      if (!/\bnoreferrer\b/.test(link.rel) || link.target !== "_blank") faults.push(`"${link.text}" replaces the page`);
+      if (address.startsWith("/id/") && !link.text.startsWith("evil.example")) faults.push(`"${link.text}" leads to evil.example`);
+    }
+  }
+  await tab.close();
+  return { tried: count.m + count.i, bytes: readme.length, faults, processor: 0, close: async () => {} };
+}
+
+/** Connections out of the worker in which other people's modules run, and further workers of it. */
+export async function escapeSandbox(scene) {
+  const elsewhere = await otherSite(scene, "");
+  const tab = await scene.alice.browser.context.newPage();
+  await tab.goto(scene.server.origin);
+  await eventuallyReady(tab);
+  const [worker] = await Promise.all([
+    tab.waitForEvent("worker", (one) => one.url().endsWith("/sandbox.js")),
+    tab.evaluate(() => {
+      globalThis.escaping = new Worker(globalThis.trustedTypes.defaultPolicy?.createScriptURL("/sandbox.js") ?? "/sandbox.js");
+    }),
+  ]);
+  const ran = await worker.evaluate(async (elsewhere) => {
+    const ran = [];
+    const attempt = async (what, doIt) => {
+      try {
+        if (await doIt()) ran.push(what);
+      } catch {
+        // It was refused.
+      }
+    };
+    await attempt("a request to elsewhere", () => self.fetch(elsewhere, { mode: "no-cors" }).then(() => true));
+    await attempt("a request to its own server", () => self.fetch("/network.json").then(() => true));
+    await attempt("a socket", () => new Promise((resolve) => {
+      const socket = new self.WebSocket(elsewhere.replace("http", "ws"));
+      socket.onerror = () => resolve(false);
+      socket.onopen = () => resolve(true);
+    }));
+    await attempt("a database", () => new Promise((resolve) => {
+      const opening = self.indexedDB.open("gen-registry");
+      opening.onerror = () => resolve(false);
+      opening.onsuccess = () => resolve(true);
+    }));
+    // In a task of the worker's own: what the inspector evaluates is exempt from the policy.
+    await attempt("text as script", () => new Promise((resolve, reject) => {
+      self.setTimeout(() => {
+        try {
+          resolve(new self.Function("return true")());
+        } catch (error) {
+          reject(error);
+        }
+      }, 0);
+    }));
+    return ran;
+  }, elsewhere);
+  await tab.close();
+  return { tried: 5, bytes: 0, ran, processor: 0, close: async () => {} };
+}
+
 /** What somebody could do who gets a piece of HTML or a line of script into the page. */
 export async function foreignScript(scene) {
   const browser = await scene.mallory();

@@ -42,11 +42,6 @@ pub fn is_openable(link: &str) -> bool {
     OPENABLE.iter().any(|scheme| link.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))
 }
 
-/// A link without its scheme and the slash at its end.
-pub fn format_link(link: &str) -> &str {
-    link.split_once("://").map_or(link, |(_, rest)| rest).trim_end_matches('/')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,13 +70,5 @@ mod tests {
         {
             assert!(!is_openable(link), "{link}");
         }
-    }
-
-    #[test]
-    fn links_are_short() {
-        assert_eq!(format_link("https://example.org/"), "example.org");
-        assert_eq!(format_link("http://example.org/a/"), "example.org/a");
-        assert_eq!(format_link("mailto:a@example.org"), "mailto:a@example.org");
-        assert_eq!(format_link("https://"), "");
     }
 }

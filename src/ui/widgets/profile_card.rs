@@ -3,7 +3,8 @@
 use leptos::prelude::*;
 
 use crate::components::icon::{Icon, icon};
-use crate::model::people::{format_link, is_openable};
+use crate::dom;
+use crate::model::people::is_openable;
 use crate::widgets::avatar::Avatar;
 use crate::widgets::moment::Moment;
 use gen_registry_api::{NameStatus, Profile};
@@ -62,7 +63,7 @@ fn render_link(link: String) -> impl IntoView {
     if !is_openable(&link) {
         return view! { <li>{link}</li> }.into_any();
     }
-    let label = format_link(&link).to_owned();
+    let label = dom::format_link(&link);
     view! {
         <li>
             {icon(Icon::Link)}
