@@ -5,7 +5,7 @@ use gen_registry_core::digest::{Digest, cid_of};
 use gen_registry_core::document::Edit;
 use gen_registry_core::name::ModuleName;
 use gen_registry_core::sync::blocks::wire as blocks;
-use gen_registry_core::sync::search::{self, Answer, Found, ToldText};
+use gen_registry_core::sync::search::{self, Answer, Found, UnverifiedText};
 use libp2p::Stream;
 
 use crate::floods::{MODULE, change, offer_all, people, say_words};
@@ -66,8 +66,8 @@ fn forged_answer(proof: Vec<u8>) -> Vec<u8> {
     let mut answer = Answer::default();
     for name in [MODULE.to_owned(), format!("{MODULE}-pro")] {
         let name: ModuleName = name.parse().expect("a module");
-        let told = ToldText { title: "The real one".to_owned(), ..ToldText::default() };
-        assert!(answer.push(Found { name, proof: proof.clone(), told }), "there is room for two");
+        let text = UnverifiedText { title: "The real one".to_owned(), ..UnverifiedText::default() };
+        assert!(answer.push(Found { name, proof: proof.clone(), text }), "there is room for two");
     }
     answer.encode()
 }

@@ -2,11 +2,11 @@
 //!
 //! Each module comes with the proof of its name ([`name_proof`](crate::name_proof)), which the asking side verifies: who holds
 //! the name, and which release is the newest. Title, description and tags stand in the holder's document, which no proof of
-//! bounded length covers. They are what the peer says ([`ToldText`]), not checked, until the document itself is fetched.
+//! bounded length covers. They are the peer's own text ([`UnverifiedText`]) until the document itself is fetched.
 //!
 //! ```text
 //!   asks      version ‖ text ‖ tag ‖ owner ‖ function ‖ imports nothing ‖ order ‖ how many      one stream
-//!   answers   version ‖ up to 20 of (name, name proof, told text), best first; up to 64 KiB     then it ends
+//!   answers   version ‖ up to 20 of (name, name proof, unverified text), best first; up to 64 KiB     then it ends
 //! ```
 //!
 //! An answer without bytes is none: the peer is asked too much, or has no time.
@@ -24,7 +24,7 @@ use crate::name::{FoldedName, ModuleName};
 
 /// The protocol's name when a stream is opened.
 pub const PROTOCOL: &str = "/gen/search/2";
-/// The most modules in one answer: what somebody looks at before asking more precisely.
+/// The most modules in one answer: as many as people read before they ask more precisely.
 pub const FOUND_MAX: usize = 20;
 /// Characters of the name of a function in a question. Longer ones are cut.
 pub const FUNCTION_MAX_CHARS: usize = 128;
@@ -81,12 +81,12 @@ pub struct Found {
     pub name: ModuleName,
     /// The proof of its name, not verified yet.
     pub proof: Vec<u8>,
-    pub told: ToldText,
+    pub text: UnverifiedText,
 }
 
-/// What a peer says of a module. Nothing proves it.
+/// Title, description and tags of a module as a peer sent them. Nothing proves them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ToldText {
+pub struct UnverifiedText {
     pub title: String,
     pub description: String,
     pub tags: BTreeSet<String>,
@@ -180,7 +180,7 @@ impl Answer {
 
 impl Found {
     fn write(&self, encoder: Encoder) -> Encoder {
-        let ToldText { title, description, tags } = &self.told;
+        let UnverifiedText { title, description, tags } = &self.text;
         let encoder = encoder.text(self.name.as_str()).bytes(&self.proof).text(title).text(description);
         tags.iter().fold(encoder.integer(tags.len() as u64), |encoder, tag| encoder.text(tag))
     }
@@ -193,7 +193,7 @@ impl Found {
             return Err(DecodeError::OutOfRange);
         }
         let (title, description) = (text(decoder, TITLE_MAX_CHARS)?, text(decoder, DESCRIPTION_MAX_CHARS)?);
-        Ok(Self { name, proof: proof.to_vec(), told: ToldText { title, description, tags: tags(decoder)? } })
+        Ok(Self { name, proof: proof.to_vec(), text: UnverifiedText { title, description, tags: tags(decoder)? } })
     }
 }
 

@@ -9,10 +9,14 @@ use super::text::{FormatNumber, format_count};
 pub fn describe_basis(modules: u64, is_search: bool, people: u64, share: u64, number: FormatNumber) -> String {
     let verb = if is_search { "found" } else { "known" };
     let modules = format_count(modules, "module", "modules", number);
-    let people = format_count(people, "person", "people", number);
-    match share {
-        0 | 1 => format!("{modules} {verb}, of the {people} this device keeps"),
-        share => format!("{modules} {verb}, of the {people} this device keeps: one stranger in {}", number(share)),
+    let known = people;
+    let people = format_count(known, "person", "people", number);
+    match (known, share) {
+        (0, _) => format!("{modules} {verb}: this device has nothing of other people yet"),
+        (_, 0 | 1) => format!("{modules} {verb} among {people} on this device"),
+        (_, share) => {
+            format!("{modules} {verb} among {people} on this device, which keeps 1 in {} strangers", number(share))
+        }
     }
 }
 
@@ -105,9 +109,13 @@ mod tests {
     #[test]
     fn counts_say_what_they_rest_on() {
         let basis = |modules, is_search, people, share| describe_basis(modules, is_search, people, share, number);
-        assert_eq!(basis(2, true, 340, 1), "2 modules found, of the 340 people this device keeps");
-        assert_eq!(basis(1, false, 1, 0), "1 module known, of the 1 person this device keeps");
-        assert_eq!(basis(0, false, 9, 4), "0 modules known, of the 9 people this device keeps: one stranger in 4");
+        assert_eq!(basis(2, true, 340, 1), "2 modules found among 340 people on this device");
+        assert_eq!(basis(1, false, 1, 0), "1 module known among 1 person on this device");
+        assert_eq!(basis(0, true, 0, 1), "0 modules found: this device has nothing of other people yet");
+        assert_eq!(
+            basis(0, false, 9, 4),
+            "0 modules known among 9 people on this device, which keeps 1 in 4 strangers"
+        );
     }
 
     #[test]

@@ -9,7 +9,7 @@ use gen_registry_core::actors::{BEGIN, Device};
 use gen_registry_core::keys::Did;
 use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_core::sync::search::{
-    self as wire, ANSWER_MAX_BYTES, FOUND_MAX, Found, PROTOCOL, QUESTION_MAX_BYTES, Question, ToldText,
+    self as wire, ANSWER_MAX_BYTES, FOUND_MAX, Found, PROTOCOL, QUESTION_MAX_BYTES, Question, UnverifiedText,
 };
 use gen_registry_node::Node;
 use gen_registry_node::platform::native::Native;
@@ -168,8 +168,8 @@ impl Story {
         witness.learn_confirmed(device, &claim, std::slice::from_ref(&of_claim), BEGIN);
         let receipts = [of_claim, witness.ask(device, &release, BEGIN).unwrap()];
         let proof = written(&[&device.opening, &claim, &release], &receipts);
-        let told = ToldText { description: format!("Says {name}"), ..ToldText::default() };
-        Found { name: name.parse().unwrap(), proof, told }
+        let text = UnverifiedText { description: format!("Says {name}"), ..UnverifiedText::default() };
+        Found { name: name.parse().unwrap(), proof, text }
     }
 }
 
@@ -251,8 +251,10 @@ fn what_several_peers_name_comes_before_what_one_repeats() {
         let topic = story.founded.network.topic;
         let (mut alice, mut mallory) = (Device::of(topic, "alice"), Device::of(topic, "mallory"));
         let (hers, his) = (story.module(&mut alice, "svg-renderer"), story.module(&mut mallory, "mal-ware"));
-        let lie =
-            Found { told: ToldText { title: "Best\u{202e} of all".to_owned(), ..ToldText::default() }, ..hers.clone() };
+        let lie = Found {
+            text: UnverifiedText { title: "Best\u{202e} of all".to_owned(), ..UnverifiedText::default() },
+            ..hers.clone()
+        };
         let mut peers = Vec::new();
         for bytes in [answer(&[&his, &lie]), answer(&[&hers]), answer(&[&hers])] {
             let (peer, say) = story.peer().await;

@@ -16,12 +16,12 @@ fn question() -> Question {
 }
 
 fn found(name: &str) -> Found {
-    let told = ToldText {
+    let text = UnverifiedText {
         title: "Vector pictures".to_owned(),
         description: "Draws vector graphics into pixels".to_owned(),
         tags: ["graphics", "svg"].map(str::to_owned).into(),
     };
-    Found { name: name.parse().unwrap(), proof: vec![3; 2_000], told }
+    Found { name: name.parse().unwrap(), proof: vec![3; 2_000], text }
 }
 
 fn answer(names: &[&str]) -> Answer {
@@ -33,12 +33,12 @@ fn answer(names: &[&str]) -> Answer {
 /// The largest module that an answer may have.
 fn largest(name: &str) -> Found {
     let tag = |nth: usize| format!("{nth}{}", "\u{10348}".repeat(TAG_MAX_CHARS - 1));
-    let told = ToldText {
+    let text = UnverifiedText {
         title: "\u{10348}".repeat(TITLE_MAX_CHARS),
         description: "\u{10348}".repeat(DESCRIPTION_MAX_CHARS),
         tags: (0..TAGS_MAX).map(tag).collect(),
     };
-    Found { name: name.parse().unwrap(), proof: vec![1; RECORD_MAX_BYTES], told }
+    Found { name: name.parse().unwrap(), proof: vec![1; RECORD_MAX_BYTES], text }
 }
 
 #[test]
@@ -109,19 +109,28 @@ fn answers_are_within_their_limits() {
         one_more,
         Answer(vec![found("crc-32"), found("CRC_32")]),
         Answer(vec![Found { proof: vec![0; RECORD_MAX_BYTES + 1], ..found("crc32") }]),
-        Answer(vec![with(ToldText { title: "x".repeat(TITLE_MAX_CHARS + 1), ..ToldText::default() })]),
-        Answer(vec![with(ToldText { description: "x".repeat(DESCRIPTION_MAX_CHARS + 1), ..ToldText::default() })]),
-        Answer(vec![with(ToldText { tags: ["x".repeat(TAG_MAX_CHARS + 1)].into(), ..ToldText::default() })]),
-        Answer(vec![with(ToldText { tags: [String::new()].into(), ..ToldText::default() })]),
-        Answer(vec![with(ToldText { tags: (0..=TAGS_MAX).map(|n| n.to_string()).collect(), ..ToldText::default() })]),
+        Answer(vec![with(UnverifiedText { title: "x".repeat(TITLE_MAX_CHARS + 1), ..UnverifiedText::default() })]),
+        Answer(vec![with(UnverifiedText {
+            description: "x".repeat(DESCRIPTION_MAX_CHARS + 1),
+            ..UnverifiedText::default()
+        })]),
+        Answer(vec![with(UnverifiedText {
+            tags: ["x".repeat(TAG_MAX_CHARS + 1)].into(),
+            ..UnverifiedText::default()
+        })]),
+        Answer(vec![with(UnverifiedText { tags: [String::new()].into(), ..UnverifiedText::default() })]),
+        Answer(vec![with(UnverifiedText {
+            tags: (0..=TAGS_MAX).map(|n| n.to_string()).collect(),
+            ..UnverifiedText::default()
+        })]),
     ] {
         assert_eq!(Answer::decode(&refused.encode()), Err(DecodeError::OutOfRange), "{:?}", refused.found().len());
     }
     assert_eq!(Answer::decode(&vec![VERSION; ANSWER_MAX_BYTES + 1]), Err(DecodeError::OutOfRange));
 }
 
-fn with(told: ToldText) -> Found {
-    Found { told, ..found("crc32") }
+fn with(text: UnverifiedText) -> Found {
+    Found { text, ..found("crc32") }
 }
 
 #[test]

@@ -26,8 +26,8 @@ use gen_registry_core::sync::search::{self as wire, Found, Order, Question};
 pub const PEERS_ASKED_MAX: usize = 8;
 /// How long peers and the wider network may take to answer, all at the same time.
 pub const PATIENCE: Duration = Duration::from_secs(4);
-/// Questions that this node asks one peer in each minute: fewer than a peer answers, so that nobody is blamed for what was
-/// typed.
+/// Questions that this node asks one peer in each minute: fewer than a peer answers, so that typing never counts
+/// against a node.
 pub(super) const ASKS_PER_PEER_RATE: u32 = 20;
 
 /// What a peer answered, proofs verified.
@@ -144,7 +144,7 @@ impl Verifier<'_> {
             if !is_asked_for(question, found, &proof) {
                 return Err(Rejection::Unasked);
             }
-            verified.push(VerifiedModule { proof, told: found.told.clone() });
+            verified.push(VerifiedModule { proof, text: found.text.clone() });
             time_slice.yield_if_spent().await;
         }
         Ok(Some(verified))
@@ -174,10 +174,10 @@ impl Verifier<'_> {
 fn is_asked_for(question: &Question, found: &Found, proof: &NameProof) -> bool {
     let Some(held) = proof.holder().filter(|_| proof.release.is_some()) else { return false };
     question.owner.is_none_or(|owner| owner == held.holder)
-        && question.tag.as_ref().is_none_or(|tag| found.told.tags.contains(tag))
+        && question.tag.as_ref().is_none_or(|tag| found.text.tags.contains(tag))
 }
 
-/// Returns the question, or `None` if nobody could answer it: it names an owner who is none.
+/// Returns the question, or `None` if it has no answer: it names an owner that is no identity.
 fn question(query: &str, filter: &ModuleFilter, sort: ModuleSort) -> Option<Question> {
     let ModuleFilter { tag, owner, imports_nothing, exports } = filter.clone();
     let owner = match owner {

@@ -21,7 +21,7 @@ use gen_registry_api::*;
 use gen_registry_core::name::{ClaimedName, FoldedName};
 use gen_registry_core::name_proof::NameProof;
 use gen_registry_core::read_model::{ClaimStatus, NameState, ReadModel};
-use gen_registry_core::sync::search::ToldText;
+use gen_registry_core::sync::search::UnverifiedText;
 use gen_registry_core::visible_text::visible;
 
 /// By how much the first places of an answer are drawn together, as it is usual for this sum.
@@ -30,14 +30,14 @@ const RANK_OFFSET: f64 = 60.0;
 /// A module that a peer named, with its verified proof.
 pub(super) struct VerifiedModule {
     pub(super) proof: Rc<NameProof>,
-    pub(super) told: ToldText,
+    pub(super) text: UnverifiedText,
 }
 
 /// A module that is not among the results of this device.
 struct FoundElsewhere {
     proof: Rc<NameProof>,
-    /// What peers say of it, and how many say so, in the order in which it was said first.
-    told: Vec<(ToldText, usize)>,
+    /// The texts that peers sent, each with the number of peers, in the order of arrival.
+    texts: Vec<(UnverifiedText, usize)>,
     score: f64,
     peers: u64,
     network: bool,
@@ -81,7 +81,7 @@ impl<'a> Merging<'a> {
 
     /// Adds what one peer answered, best first.
     pub(super) fn add_answer(&mut self, found: Vec<VerifiedModule>) {
-        for (place, VerifiedModule { proof, told }) in found.into_iter().enumerate() {
+        for (place, VerifiedModule { proof, text }) in found.into_iter().enumerate() {
             let name = proof.name.1.clone();
             if let Some(place) = self.here.get(&name) {
                 self.results.modules[*place].peers += 1;
@@ -90,9 +90,9 @@ impl<'a> Merging<'a> {
             let Some(known) = self.known(proof) else { continue };
             known.peers += 1;
             known.score += 1.0 / (RANK_OFFSET + 1.0 + place as f64);
-            match known.told.iter_mut().find(|(other, _)| *other == told) {
+            match known.texts.iter_mut().find(|(other, _)| *other == text) {
                 Some((_, count)) => *count += 1,
-                None => known.told.push((told, 1)),
+                None => known.texts.push((text, 1)),
             }
         }
     }
@@ -117,7 +117,7 @@ impl<'a> Merging<'a> {
         if self.is_left_out(&proof) {
             return None;
         }
-        let fresh = || FoundElsewhere { proof: proof.clone(), told: vec![], score: 0.0, peers: 0, network: false };
+        let fresh = || FoundElsewhere { proof: proof.clone(), texts: vec![], score: 0.0, peers: 0, network: false };
         let known = self.elsewhere.entry(proof.name.1.clone()).or_insert_with(fresh);
         if proof.compare(&known.proof).is_gt() {
             known.proof = proof;
@@ -166,19 +166,19 @@ fn is_newer(state: &NameState, proof: &NameProof) -> bool {
 
 /// Returns a module as it is shown: as this device knows it, or with what is proven and what peers say.
 fn searched_module(catalog: &ModuleCatalog, read_model: &ReadModel, found: FoundElsewhere) -> Option<SearchedModule> {
-    let FoundElsewhere { proof, told, peers, network, .. } = found;
+    let FoundElsewhere { proof, texts, peers, network, .. } = found;
     let (held, release) = (proof.holder()?, proof.release.as_ref()?);
     let ClaimedName::Module(name) = &held.spelled else { return None };
     if let Some(card) = catalog.card_of(read_model, name) {
         return Some(SearchedModule { card, on_device: true, peers, network });
     }
-    let told = most_said(told);
+    let text = most_frequent(texts);
     let shown = |text: &str| Some(visible(text).into_owned()).filter(|text| !text.trim().is_empty());
     let card = ModuleCard {
         name: name.to_string(),
-        title: shown(&told.title),
-        description: shown(&told.description),
-        tags: told.tags.iter().filter_map(|tag| shown(tag)).collect(),
+        title: shown(&text.title),
+        description: shown(&text.description),
+        tags: text.tags.iter().filter_map(|tag| shown(tag)).collect(),
         version: release.release.version.to_string(),
         published_at: release.at.as_millis(),
         size: release.release.artifact.size,
@@ -191,9 +191,9 @@ fn searched_module(catalog: &ModuleCatalog, read_model: &ReadModel, found: Found
     Some(SearchedModule { card, on_device: false, peers, network })
 }
 
-/// Returns what most peers say; of several texts the one that was said first: the peer with the best reputation comes first.
-fn most_said(told: Vec<(ToldText, usize)>) -> ToldText {
-    told.into_iter().rev().max_by_key(|(_, count)| *count).map(|(told, _)| told).unwrap_or_default()
+/// Returns the text that most peers sent; of several the first, which is that of the peer with the best reputation.
+fn most_frequent(texts: Vec<(UnverifiedText, usize)>) -> UnverifiedText {
+    texts.into_iter().rev().max_by_key(|(_, count)| *count).map(|(text, _)| text).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -202,11 +202,12 @@ mod tests {
 
     #[test]
     fn what_most_say_is_shown_and_of_several_what_was_said_first() {
-        let text = |title: &str| ToldText { title: title.to_owned(), ..ToldText::default() };
-        let said =
-            |counts: &[(&str, usize)]| most_said(counts.iter().map(|(title, count)| (text(title), *count)).collect());
+        let text = |title: &str| UnverifiedText { title: title.to_owned(), ..UnverifiedText::default() };
+        let said = |counts: &[(&str, usize)]| {
+            most_frequent(counts.iter().map(|(title, count)| (text(title), *count)).collect())
+        };
         assert_eq!(said(&[("a lie", 1), ("the truth", 2), ("another lie", 1)]), text("the truth"));
         assert_eq!(said(&[("first", 1), ("second", 1)]), text("first"));
-        assert_eq!(said(&[]), ToldText::default());
+        assert_eq!(said(&[]), UnverifiedText::default());
     }
 }

@@ -4,7 +4,7 @@
 //! has it fed: then at most [`SCANNED_MAX`] modules are compared with the text, in time slices.
 //!
 //! Only modules of identities are named that this node keeps as every node of its range does, and its own. Whom the person
-//! follows and which modules are installed can't be told from an answer.
+//! follows and which modules are installed do not show in an answer.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use gen_registry_core::keys::Did;
 use gen_registry_core::name::NameKind;
 use gen_registry_core::ring::place_of;
 use gen_registry_core::sync::rejection::Rejection;
-use gen_registry_core::sync::search::{Answer, Found, Order, Question, ToldText};
+use gen_registry_core::sync::search::{Answer, Found, Order, Question, UnverifiedText};
 use gen_registry_core::time::Timestamp;
 
 /// The length of the fixed window in which the answers to all peers are counted.
@@ -93,7 +93,7 @@ impl NetworkSearch {
     /// Returns a module as an answer names it, or `None` if it may not be named, or has no proof that shows a release.
     fn found(&self, question: &Question, card: ModuleCard) -> Option<Found> {
         let name = parse_name(&card.name).ok()?;
-        // The index may be older than what is told.
+        // The index may be older than the read model.
         if question.tag.as_ref().is_some_and(|tag| !card.tags.contains(tag)) {
             return None;
         }
@@ -103,19 +103,19 @@ impl NetworkSearch {
         let is_named = proof
             .holder()
             .is_some_and(|held| question.owner.is_none_or(|owner| owner == held.holder) && self.may_name(&held.holder));
-        is_named.then(|| Found { name, proof: proof.bytes().to_vec(), told: told(card) })
+        is_named.then(|| Found { name, proof: proof.bytes().to_vec(), text: text_of(card) })
     }
 
-    /// Whether others are told of an identity's modules.
+    /// Returns whether answers may name an identity's modules.
     fn may_name(&self, did: &Did) -> bool {
         let is_own = self.keys.identity().as_ref() == Some(did);
         is_own || self.registry.read_model().registry().retention().range().contains(place_of(did))
     }
 }
 
-/// Returns what is said of a module beside its proof.
-fn told(card: ModuleCard) -> ToldText {
-    ToldText {
+/// Returns the text of a module beside its proof.
+fn text_of(card: ModuleCard) -> UnverifiedText {
+    UnverifiedText {
         title: card.title.unwrap_or_default(),
         description: card.description.unwrap_or_default(),
         tags: card.tags.into_iter().collect(),
