@@ -163,7 +163,7 @@ attack: e2e-build
 # a bound does not hold. ONLY=page or ONLY=replica does one half. A million takes 600 MB of the disk and some minutes to make.
 flood: e2e-build
 	$(STEP) 'A flood of identities'
-	@$(ENV) cargo build --quiet --locked --example hostile-peer --example replica
+	@$(ENV) cargo build --quiet --locked --profile bench --example hostile-peer --example replica
 	@$(ENV) $(if $(PEOPLE),PEOPLE=$(PEOPLE)) $(if $(MINUTES),MINUTES=$(MINUTES)) $(if $(PEERS),PEERS=$(PEERS)) $(if $(QUOTA),QUOTA=$(QUOTA)) \
 		$(if $(ONLY),ONLY=$(ONLY)) node tests/attack/flood.mjs
 

@@ -30,6 +30,7 @@ pub mod chat;
 pub mod device_request;
 pub mod digest;
 pub mod document;
+mod few;
 #[cfg(test)]
 mod format;
 pub mod guide;

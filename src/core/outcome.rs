@@ -22,6 +22,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::digest::Digest;
+use crate::few::Few;
 use crate::identity::Topic;
 use crate::keys::{Did, PublicKey};
 use crate::log::body::{BodyError, Claim, Mark, Release, Verify, Withdrawal};
@@ -60,21 +61,21 @@ pub enum NoEffect {
 /// The facts about names and modules, by what they are about. A growing set; adding commutes.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
-    facts: HashMap<EntryId, Fact>,
+    facts: HashMap<EntryId, Box<Fact>>,
     /// By the digest of each of their slots.
-    slots: HashMap<Digest, BTreeSet<EntryId>>,
-    claims: HashMap<NameKey, BTreeSet<EntryId>>,
+    slots: HashMap<Digest, Few<EntryId>>,
+    claims: HashMap<NameKey, Few<EntryId>>,
     /// By the finish that they come after.
-    claims_after: HashMap<EntryId, BTreeSet<EntryId>>,
-    by_identity: HashMap<Did, BTreeSet<EntryId>>,
-    give_ups: HashMap<EntryId, BTreeSet<EntryId>>,
+    claims_after: HashMap<EntryId, Few<EntryId>>,
+    by_identity: HashMap<Did, Few<EntryId>>,
+    give_ups: HashMap<EntryId, Few<EntryId>>,
     /// By what they end: a claim, or the link before new words.
-    finishes: HashMap<Digest, BTreeSet<EntryId>>,
+    finishes: HashMap<Digest, Few<EntryId>>,
     /// By what they finish.
-    finished: HashMap<EntryId, BTreeSet<EntryId>>,
-    vetoes: HashMap<EntryId, BTreeSet<EntryId>>,
-    releases: HashMap<FoldedName, BTreeMap<semver::Version, BTreeSet<EntryId>>>,
-    marks: HashMap<EntryId, BTreeSet<EntryId>>,
+    finished: HashMap<EntryId, Few<EntryId>>,
+    vetoes: HashMap<EntryId, Few<EntryId>>,
+    releases: HashMap<FoldedName, BTreeMap<semver::Version, Few<EntryId>>>,
+    marks: HashMap<EntryId, Few<EntryId>>,
 }
 
 /// Which facts count, as a network and a replica have it.
@@ -264,7 +265,7 @@ impl Facts {
         if let Some(announced) = fact.vetoed() {
             self.vetoes.entry(announced).or_default().insert(id);
         }
-        self.facts.insert(id, fact);
+        self.facts.insert(id, Box::new(fact));
         true
     }
 
@@ -306,12 +307,12 @@ impl Facts {
     }
 
     pub fn get(&self, id: &EntryId) -> Option<&Fact> {
-        self.facts.get(id)
+        self.facts.get(id).map(Box::as_ref)
     }
 
     /// Every fact, in no order.
     pub fn all(&self) -> impl Iterator<Item = &Fact> {
-        self.facts.values()
+        self.facts.values().map(Box::as_ref)
     }
 
     /// Every name that was ever claimed.
@@ -321,43 +322,43 @@ impl Facts {
 
     /// The claims of a name, whether they count or not.
     pub fn claims_of<'a>(&'a self, name: &NameKey) -> impl Iterator<Item = &'a Fact> + use<'a> {
-        self.claims.get(name).into_iter().flatten().filter_map(|id| self.facts.get(id))
+        self.claims.get(name).into_iter().flatten().filter_map(|id| self.get(id))
     }
 
     /// The claims that come after a finish, whether they count or not.
     pub fn claims_after(&self, finish: &EntryId) -> impl Iterator<Item = &Fact> {
-        self.claims_after.get(finish).into_iter().flatten().filter_map(|id| self.facts.get(id))
+        self.claims_after.get(finish).into_iter().flatten().filter_map(|id| self.get(id))
     }
 
     /// The facts with a slot of this digest.
     pub fn of_slot(&self, slot: &Digest) -> impl Iterator<Item = &Fact> {
-        self.slots.get(slot).into_iter().flatten().filter_map(|id| self.facts.get(id))
+        self.slots.get(slot).into_iter().flatten().filter_map(|id| self.get(id))
     }
 
     /// The facts of an identity, in the order of their ids.
     pub fn by_identity(&self, did: &Did) -> impl Iterator<Item = &Fact> {
-        self.by_identity.get(did).into_iter().flatten().filter_map(|id| self.facts.get(id))
+        self.by_identity.get(did).into_iter().flatten().filter_map(|id| self.get(id))
     }
 
     /// The releases of a module, whether they count or not.
     pub fn releases_of(&self, module: &FoldedName) -> impl Iterator<Item = &Fact> {
         let ids = self.releases.get(module).into_iter().flat_map(BTreeMap::values).flatten();
-        ids.filter_map(|id| self.facts.get(id))
+        ids.filter_map(|id| self.get(id))
     }
 
     /// The give-ups of a claim.
     pub fn give_ups_of(&self, claim: &EntryId) -> impl Iterator<Item = &Fact> {
-        self.give_ups.get(claim).into_iter().flatten().filter_map(|id| self.facts.get(id))
+        self.give_ups.get(claim).into_iter().flatten().filter_map(|id| self.get(id))
     }
 
     /// The finishes of what an entry announced.
     pub fn finishes_of(&self, announced: &EntryId) -> impl Iterator<Item = &Fact> {
-        self.finished.get(announced).into_iter().flatten().filter_map(|id| self.facts.get(id))
+        self.finished.get(announced).into_iter().flatten().filter_map(|id| self.get(id))
     }
 
     /// The vetoes of what an entry announced.
     pub fn vetoes_of(&self, announced: &EntryId) -> impl Iterator<Item = &Fact> {
-        self.vetoes.get(announced).into_iter().flatten().filter_map(|id| self.facts.get(id))
+        self.vetoes.get(announced).into_iter().flatten().filter_map(|id| self.get(id))
     }
 
     /// Computes who held a name, and who holds it.
@@ -416,7 +417,7 @@ impl Facts {
 
     fn tenure(&self, claim: &Fact, network: &dyn Counts) -> Tenure {
         let spelled = claim.claim().expect("a tenure is of a claim").name.clone();
-        let ends = self.finishes.get(claim.id.digest()).into_iter().flatten().filter_map(|id| self.facts.get(id));
+        let ends = self.finishes.get(claim.id.digest()).into_iter().flatten().filter_map(|id| self.get(id));
         // The slot of the end admits one finish. Without witnesses the smaller id counts.
         let ends = ends.filter(|finish| self.ends(claim, finish, network) && network.counts(finish));
         let end = ends.min_by_key(|fact| fact.id);
@@ -450,7 +451,7 @@ impl Facts {
         let stands = |fact: &Fact, under: &EntryId| holders.get(under) == Some(&fact.did) && network.counts(fact);
         let mut versions = BTreeMap::new();
         for (version, ids) in self.releases.get(module).into_iter().flatten() {
-            let releases = ids.iter().filter_map(|id| self.facts.get(id));
+            let releases = ids.into_iter().filter_map(|id| self.get(id));
             let mut counting: Vec<&Fact> =
                 releases.filter(|fact| fact.release().is_some_and(|release| stands(fact, &release.under))).collect();
             if network.earlier_holds() {
@@ -470,7 +471,7 @@ impl Facts {
 
     /// Walks the marks of a release to the last one.
     fn last_mark(&self, release: &EntryId, stands: &dyn Fn(&Fact, &EntryId) -> bool) -> Option<&Fact> {
-        let marks = self.marks.get(release).into_iter().flatten().filter_map(|id| self.facts.get(id));
+        let marks = self.marks.get(release).into_iter().flatten().filter_map(|id| self.get(id));
         let mut after: BTreeMap<Option<EntryId>, &Fact> = BTreeMap::new();
         for fact in marks.filter(|fact| fact.mark().is_some_and(|mark| stands(fact, &mark.under))) {
             let before = fact.mark().and_then(|mark| mark.before);
@@ -512,7 +513,7 @@ impl NameOutcome {
 }
 
 /// Removes an entry from what is known under a key, and the key with its last entry.
-fn remove_from<K: std::hash::Hash + Eq>(index: &mut HashMap<K, BTreeSet<EntryId>>, key: &K, id: &EntryId) {
+fn remove_from<K: std::hash::Hash + Eq>(index: &mut HashMap<K, Few<EntryId>>, key: &K, id: &EntryId) {
     if let Some(entries) = index.get_mut(key) {
         entries.remove(id);
         if entries.is_empty() {

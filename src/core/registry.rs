@@ -27,6 +27,7 @@ mod states;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::digest::Digest;
+use crate::few::Few;
 use crate::identity::Topic;
 use crate::keys::{Did, Inception, PublicKey};
 use crate::log::body::Withdrawal;
@@ -55,10 +56,10 @@ pub struct Registry {
     openings: BTreeMap<Digest, Opening>,
     opening_entries: BTreeMap<Digest, EntryId>,
     /// The openings of each identity.
-    authorities: BTreeMap<Did, BTreeSet<Digest>>,
+    authorities: BTreeMap<Did, Few<Digest>>,
     chains: BTreeMap<LogId, Chain>,
     /// Headers of the entries that chains have, to prove a fork with.
-    headers: HashMap<EntryId, SignedHeader>,
+    headers: HashMap<EntryId, Box<SignedHeader>>,
     /// The proof of the lowest place of each log that was signed twice.
     forks: BTreeMap<LogId, ForkProof>,
     statements: BTreeMap<Did, Statements>,
@@ -178,7 +179,7 @@ impl Registry {
 
     /// An entry whose body is a fact that is kept here.
     pub fn entry(&self, id: &EntryId) -> Option<Entry> {
-        let (header, fact) = (self.headers.get(id)?, self.facts.get(id)?);
+        let (header, fact) = (self.header(id)?, self.facts.get(id)?);
         Entry::new(*header, fact.body.encode()).ok()
     }
 
@@ -223,17 +224,17 @@ impl Registry {
     /// Drops the entries of a changes log before the last checkpoint at or before a place, and returns them.
     fn prune(&mut self, log: &LogId, seq: u64) -> Vec<SignedHeader> {
         let pruned = self.chains.get_mut(log).map(|chain| chain.prune(seq)).unwrap_or_default();
-        pruned.iter().filter_map(|entry| self.headers.remove(entry)).collect()
+        pruned.iter().filter_map(|entry| self.headers.remove(entry)).map(|header| *header).collect()
     }
 
     /// The header of the last entry of a log.
     pub fn head(&self, log: &LogId) -> Option<&SignedHeader> {
-        self.headers.get(&self.chains.get(log)?.head()?)
+        self.header(&self.chains.get(log)?.head()?)
     }
 
     /// The header of an entry that is kept.
     pub fn header(&self, entry: &EntryId) -> Option<&SignedHeader> {
-        self.headers.get(entry)
+        self.headers.get(entry).map(Box::as_ref)
     }
 
     /// The entry that an opening is the body of.
@@ -514,9 +515,10 @@ impl Effects for Registry {
 
 /// Adds what an opening says: the links up to its key, and the addition of its device.
 fn add_statements(statements: &mut Statements, opening: &Opening) {
-    for signed in opening.links().iter().chain([opening.addition()]) {
+    for signed in opening.links() {
         statements.add(signed, &DeviceList::default(), None);
     }
+    statements.add_device(opening.shared_addition());
 }
 
 fn name_of(fact: &Fact) -> Option<NameKey> {

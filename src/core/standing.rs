@@ -12,6 +12,7 @@
 //! would need key 1, to which the inception committed and which only the words give.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::digest::Digest;
 use crate::identity::Topic;
@@ -24,13 +25,18 @@ use crate::statement::{Cut, DeviceAdd, DeviceList, LINKS_MAX, SignedStatement, S
 pub struct Statements {
     did: Did,
     inception: Inception,
-    additions: BTreeMap<Signed, SignedStatement>,
+    additions: Additions,
     revocations: BTreeMap<Signed, SignedStatement>,
     /// With the list of devices that a rotation has.
     links: BTreeMap<Signed, (SignedStatement, DeviceList)>,
     /// The entries in which a link was said: confirming one of them confirms it.
     said_in: BTreeMap<Digest, BTreeSet<EntryId>>,
 }
+
+/// Additions of devices, each once, in the order of what they say. Most identities have one, for which a map would reserve
+/// the room of eleven.
+#[derive(Clone, Debug, Default)]
+struct Additions(Vec<(Signed, Arc<SignedStatement>)>);
 
 /// What is said, and by which key: two keys may say the same, and one of them may be a stranger's.
 type Signed = (Digest, PublicKey);
@@ -82,7 +88,7 @@ impl Statements {
         Self {
             did: inception.did(topic),
             inception,
-            additions: BTreeMap::new(),
+            additions: Additions::default(),
             revocations: BTreeMap::new(),
             links: BTreeMap::new(),
             said_in: BTreeMap::new(),
@@ -105,9 +111,7 @@ impl Statements {
         let digest = signed.digest();
         let said = (digest, signed.key);
         match &signed.statement {
-            Statement::DeviceAdd(_) => {
-                self.additions.entry(said).or_insert_with(|| signed.clone());
-            }
+            Statement::DeviceAdd(_) => self.additions.insert(said, || Arc::new(signed.clone())),
             Statement::DeviceRevoke(_) => {
                 self.revocations.entry(said).or_insert_with(|| signed.clone());
             }
@@ -127,6 +131,13 @@ impl Statements {
         }
         if let Some(entry) = said_in {
             self.said_in.entry(digest).or_default().insert(entry);
+        }
+    }
+
+    /// Adds the addition of a device as an opening shows it, without a copy.
+    pub(crate) fn add_device(&mut self, signed: Arc<SignedStatement>) {
+        if signed.did == self.did && matches!(signed.statement, Statement::DeviceAdd(_)) {
+            self.additions.insert((signed.digest(), signed.key), || signed);
         }
     }
 
@@ -263,6 +274,29 @@ fn follows(links: &[Link], did: Did, signed: &SignedStatement) -> bool {
         Statement::Rotate(_) => link.follow(did, signed).is_ok(),
         _ => link.key == signed.key,
     })
+}
+
+impl Additions {
+    fn place_of(&self, said: &Signed) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| known.cmp(said))
+    }
+
+    fn insert(&mut self, said: Signed, signed: impl FnOnce() -> Arc<SignedStatement>) {
+        if let Err(place) = self.place_of(&said) {
+            if self.0.is_empty() {
+                self.0.reserve_exact(1);
+            }
+            self.0.insert(place, (said, signed()));
+        }
+    }
+
+    fn get(&self, said: &Signed) -> Option<&SignedStatement> {
+        self.place_of(said).ok().map(|place| self.0[place].1.as_ref())
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&Signed, &SignedStatement)> {
+        self.0.iter().map(|(said, signed)| (said, signed.as_ref()))
+    }
 }
 
 impl Device {

@@ -7,7 +7,7 @@
 //!
 //! ```text
 //!   every 2 s, under the write lock   wanted again; more strangers than the quota? ─► half the range, stored
-//!   then, 200 identities at a time    evict from memory ─► delete from the store ─► show ─► let others run
+//!   then, 64 identities at a time     evict from memory ─► delete from the store ─► show ─► let others run
 //! ```
 //!
 //! So a flood of a million identities costs room for the quota, and after each narrowing twice as many are needed to
@@ -41,8 +41,8 @@ use gen_registry_core::retention::Retention;
 use gen_registry_core::ring::{BITS_MAX, RingRange, place_of};
 use gen_registry_core::time::Timestamp;
 
-/// Identities that are evicted in one go.
-const EVICTED_AT_ONCE: usize = 200;
+/// Identities that are evicted in one go: a page draws between two of these.
+const EVICTED_AT_ONCE: usize = 64;
 /// How often it is seen whether there are too many.
 const REVIEW_EVERY: Duration = Duration::from_secs(2);
 /// How long a range stays narrow before it may be widened again, where a quarter of the quota is used.

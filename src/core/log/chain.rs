@@ -362,6 +362,10 @@ impl Chain {
         {
             return Err(ChainRejection::ChangesFull);
         }
+        if self.entries.is_empty() {
+            // Most logs have one entry or two.
+            self.entries.reserve_exact(1);
+        }
         self.entries.push(link);
         Ok(())
     }

@@ -3,6 +3,8 @@
 //! It has the identity's inception, its links up to the present key, and the addition of the device signed by that key.
 //! An entry and the opening of its log show in whose name it was written, without anything else.
 
+use std::sync::Arc;
+
 use crate::canonical::{DecodeError, Decoder, Encoder};
 use crate::digest::Digest;
 use crate::identity::Topic;
@@ -15,7 +17,8 @@ use crate::statement::{DeviceAdd, LINKS_MAX, SignedStatement, Statement, Stateme
 pub struct Opening {
     inception: Inception,
     links: Vec<SignedStatement>,
-    add: SignedStatement,
+    /// Shared with what is known of the identity's statements.
+    add: Arc<SignedStatement>,
     did: Did,
 }
 
@@ -73,7 +76,7 @@ impl Opening {
             return Err(OpeningError::NotByIdentity);
         }
         let Statement::DeviceAdd(_) = &add.statement else { return Err(OpeningError::NoDevice) };
-        Ok(Self { inception, links, add, did })
+        Ok(Self { inception, links, add: Arc::new(add), did })
     }
 
     pub fn did(&self) -> Did {
@@ -92,6 +95,11 @@ impl Opening {
     /// The addition of the device, signed.
     pub fn addition(&self) -> &SignedStatement {
         &self.add
+    }
+
+    /// The same, to be kept without a copy.
+    pub(crate) fn shared_addition(&self) -> Arc<SignedStatement> {
+        self.add.clone()
     }
 
     /// What the addition says.
@@ -127,7 +135,7 @@ impl Opening {
     pub fn encode(&self) -> Vec<u8> {
         let encoder = self.inception.encode(Encoder::new()).byte(self.links.len() as u8);
         let mut bytes = encoder.finish();
-        self.links.iter().chain([&self.add]).for_each(|signed| bytes.extend_from_slice(&signed.encode()));
+        self.links.iter().chain([self.add.as_ref()]).for_each(|signed| bytes.extend_from_slice(&signed.encode()));
         bytes
     }
 

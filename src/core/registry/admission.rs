@@ -43,7 +43,7 @@ impl Registry {
             Admitted::Waiting => Received::Waiting,
             Admitted::Beyond => Received::NotKept,
             Admitted::Forked { other, .. } => {
-                let other = self.headers.get(&other).copied();
+                let other = self.header(&other).copied();
                 if let Some(proof) = other.and_then(|other| ForkProof::new(other, *entry.signed_header())) {
                     self.note_fork(proof);
                 }
@@ -51,7 +51,7 @@ impl Registry {
             }
         };
         if matches!(received, Received::Kept | Received::Known) {
-            self.headers.insert(entry.id(), *entry.signed_header());
+            self.headers.insert(entry.id(), Box::new(*entry.signed_header()));
             self.read(entry, verify);
             return Ok(received);
         }
@@ -60,7 +60,7 @@ impl Registry {
         }
         let counts_alone = self.confirmations.is_confirmed(&self.history, &entry.id());
         if counts_alone || self.changes_keys(entry, verify) {
-            self.headers.insert(entry.id(), *entry.signed_header());
+            self.headers.insert(entry.id(), Box::new(*entry.signed_header()));
             self.read(entry, verify);
             return Ok(Received::Kept);
         }
@@ -138,7 +138,13 @@ impl Registry {
 
     /// Reads what a kept entry says. Without effect it says nothing, and stays.
     fn read(&mut self, entry: &Entry, verify: Verify) {
-        let Some(Ok(fact)) = self.effect_as(entry, verify) else { return };
+        let Some(Ok(mut fact)) = self.effect_as(entry, verify) else { return };
+        if let Body::Opening(opening) = &mut fact.body
+            && let Some(known) = self.openings.get(&fact.log.opening)
+        {
+            // The same, and what it says is in memory once.
+            **opening = known.clone();
+        }
         let (did, name, is_about_keys) = (fact.did, name_of(&fact), Self::is_about_keys(&fact));
         if let Body::Statement(signed, devices) = &fact.body {
             let statements = self.statements.get_mut(&fact.did).expect("its opening was added");

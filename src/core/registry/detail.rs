@@ -88,7 +88,7 @@ impl Detail {
 impl Registry {
     /// What is here of an identity; `None` if nothing is.
     pub fn detail_of(&self, did: &Did) -> Option<Detail> {
-        let own = self.authorities.get(did)?.iter().copied();
+        let own = self.authorities.get(did)?.into_iter().copied();
         // Who lacks the earlier holders of a name needs their openings, too.
         let earlier = self.earlier_tenures(did).into_iter().filter_map(|entry| self.facts.get(&entry));
         let openings: BTreeSet<Digest> = own.chain(earlier.map(|fact| fact.log.opening)).collect();

@@ -62,7 +62,7 @@ impl Registry {
             let (header, removed) = (self.headers.remove(entry), self.confirmations.remove(entry));
             self.facts.remove(entry);
             if !stays.contains(entry) {
-                evicted.entries.extend(header);
+                evicted.entries.extend(header.map(|header| *header));
                 evicted.receipts.extend(removed.0.into_iter().map(|witness| (*entry, witness)));
                 evicted.paths.extend(removed.1.into_iter().map(|set| (*entry, set)));
             }

@@ -25,7 +25,7 @@ impl Registry {
         let Some(did) = self.opening(&log).map(Opening::did) else { return Ok(Admitted::Waiting) };
         let admitted = self.chain_of(log, &did).admit(header, operations)?;
         if matches!(admitted, Admitted::Extended | Admitted::Known) {
-            self.headers.insert(header.id(), *header);
+            self.headers.insert(header.id(), Box::new(*header));
         }
         Ok(admitted)
     }

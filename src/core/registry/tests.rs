@@ -1,5 +1,7 @@
 //! The registry: what is kept of logs, and what thieves and forks can and cannot do.
 
+#[cfg(target_os = "linux")]
+mod memory;
 pub(crate) mod orders;
 
 use super::*;
