@@ -13,14 +13,16 @@
 //! ```
 //!
 //! - asking: `client`; answering connected peers: `server`; publishing own names and files: `publisher`; what Kademlia
-//!   servers store: `validator`
+//!   servers store: `validator`, and what they prove by themselves: `known`
 
 mod client;
+mod known;
 mod publisher;
 mod server;
 mod validator;
 
 use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use futures::channel::mpsc;
@@ -38,6 +40,7 @@ use crate::retention::Retainer;
 pub use client::PEERS_PATIENCE;
 use gen_registry_api::{Failure, NameKind};
 use gen_registry_core::canonical::{DecodeError, Decoder, Encoder};
+use gen_registry_core::digest::Digest;
 use gen_registry_core::name::{ClaimedName, parse_input};
 use gen_registry_core::outcome::NameKey;
 pub use publisher::PUBLISH_EVERY;
@@ -67,9 +70,15 @@ pub(crate) struct Lookups {
     everything: Cell<bool>,
     /// Verifies what this node stores for others, if it does.
     validator: RefCell<Option<RecordValidator>>,
+    /// The names that are known here by the keys of their records, if this node answers for them.
+    names_by_key: RefCell<Option<BTreeMap<Digest, NameKey>>>,
 }
 
 impl RegistryObserver for Lookups {
+    fn states_changed(&self, names: &BTreeSet<NameKey>) {
+        self.follow_names(names);
+    }
+
     fn set_changed(&self) {
         if let Some(validator) = &*self.validator.borrow() {
             validator.follow(self.registry.read_model().registry().history().clone());
@@ -92,6 +101,7 @@ impl Lookups {
     ) -> Self {
         let request_rates = RequestRates::new(context.limits.lookups_per_minute);
         let (wake, everything, validator) = (RefCell::default(), Cell::default(), RefCell::default());
+        let names_by_key = RefCell::default();
         Self {
             context,
             keys,
@@ -104,6 +114,7 @@ impl Lookups {
             wake,
             everything,
             validator,
+            names_by_key,
         }
     }
 

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::channel::oneshot;
-use futures::future::select;
+use futures::future::{Fuse, FusedFuture, select};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, pin_mut, select_biased};
 use futures_timer::Delay;
@@ -34,6 +34,9 @@ pub const PEERS_PATIENCE: Duration = Duration::from_secs(4);
 /// How much longer a better proof is waited for once a peer has shown a holder. A peer may send an outdated proof at once; an
 /// honest one answers within this time over the slowest of connections that are usable.
 const BETTER_PATIENCE: Duration = Duration::from_secs(1);
+/// How long the providers of a module's file are waited for. They are dialled so that the file is at hand when it is wanted,
+/// and are looked for again then.
+const PROVIDERS_PATIENCE: Duration = Duration::from_millis(300);
 /// When the network is asked as well, if connected peers have not shown a holder by then.
 const NETWORK_AFTER: Duration = Duration::from_millis(500);
 
@@ -190,7 +193,8 @@ impl Lookups {
         Some(Proven { proof, at })
     }
 
-    /// Returns the best proof in Kademlia and the peers that are said to have published it, that of the best one first.
+    /// Returns the best proof in Kademlia and the peers that are said to have published it, that of the best one first. Once
+    /// there is one with a holder, it waits for better ones only [`BETTER_PATIENCE`] longer: of many servers some are silent.
     pub(crate) async fn ask_network(
         &self,
         mesh: &MeshHandle,
@@ -198,10 +202,21 @@ impl Lookups {
     ) -> Option<(NameProof, Vec<NetPeerId>)> {
         let key = name_proof::key(&self.context.network.topic, &key_of(name));
         let (mut best, mut publishers): (Option<NameProof>, Vec<NetPeerId>) = (None, Vec::new());
-        for value in mesh.get_record(*key.as_bytes()).await {
+        let (mut values, mut patience) = (mesh.find_values(*key.as_bytes()).fuse(), Fuse::terminated());
+        loop {
+            let value = select_biased! {
+                value = values.next() => match value {
+                    Some(value) => value,
+                    None => break,
+                },
+                () = patience => break,
+            };
             let Some(found) = self.read_record(name, &value.bytes, value.from) else { continue };
             let is_better = best.as_ref().is_none_or(|best| found.compare(best).is_gt());
             if is_better {
+                if found.holder().is_some() && patience.is_terminated() {
+                    patience = Delay::new(BETTER_PATIENCE).fuse();
+                }
                 best = Some(found);
                 publishers.splice(0..0, value.publisher);
             } else {
@@ -230,7 +245,9 @@ impl Lookups {
     async fn connect_to(&self, mesh: &MeshHandle, record: &NameProof, publishers: Vec<NetPeerId>) -> u64 {
         let mut targets: BTreeSet<NetPeerId> = publishers.into_iter().take(DIAL_TARGETS_MAX).collect();
         if let Some(release) = &record.release {
-            targets.extend(mesh.providers(*release.release.artifact.sha256.as_bytes()).await);
+            let finding = mesh.find_providers(*release.release.artifact.sha256.as_bytes());
+            let finding = finding.take_until(Delay::new(PROVIDERS_PATIENCE));
+            targets.extend(finding.collect::<Vec<NetPeerId>>().await);
         }
         self.peers.connect_to_some(mesh, targets)
     }

@@ -180,6 +180,7 @@ impl EventLoop {
     fn on_heartbeat(&mut self) {
         let now = self.now();
         self.dht.expire(self.swarm.behaviour_mut().kademlia(), now);
+        self.dht.end_abandoned(self.swarm.behaviour_mut().kademlia());
         self.relay_questions.forget_abandoned();
         for relay in self.relay_questions.relays() {
             if self.connector.call_relay(&relay, now).is_none() {
