@@ -37,7 +37,7 @@ use crate::registry::{Registry, RegistryObserver};
 use crate::reputation::ReputationTracker;
 use crate::request_rates::RequestRates;
 use crate::retention::Retainer;
-pub use client::PEERS_PATIENCE;
+pub use client::{ASKS_PER_PEER_RATE, PEERS_PATIENCE};
 use gen_registry_api::{Failure, NameKind};
 use gen_registry_core::canonical::{DecodeError, Decoder, Encoder};
 use gen_registry_core::digest::Digest;
@@ -63,7 +63,10 @@ pub(crate) struct Lookups {
     reputation: Rc<ReputationTracker>,
     content: Rc<ContentStore>,
     retainer: Rc<Retainer>,
+    /// How often peers ask here.
     request_rates: RequestRates,
+    /// How often each peer is asked.
+    asked: RequestRates,
     /// Wakes the publisher task, once it runs.
     wake: RefCell<Option<mpsc::Sender<()>>>,
     /// Whether everything is to be published again: a relay was connected, which may have stored nothing yet.
@@ -100,6 +103,7 @@ impl Lookups {
         retainer: Rc<Retainer>,
     ) -> Self {
         let request_rates = RequestRates::new(context.limits.lookups_per_minute);
+        let asked = RequestRates::new(client::ASKS_PER_PEER_RATE);
         let (wake, everything, validator) = (RefCell::default(), Cell::default(), RefCell::default());
         let names_by_key = RefCell::default();
         Self {
@@ -111,6 +115,7 @@ impl Lookups {
             content,
             retainer,
             request_rates,
+            asked,
             wake,
             everything,
             validator,

@@ -51,6 +51,7 @@ const faults = [];
 /** A line of the table: what was measured, and the bound that it has to keep. */
 function row(what, value, bound, holds = true) {
   rows.push([what, value, bound ?? "", bound === undefined ? "" : holds ? "held" : "DID NOT HOLD"]);
+  console.log(`    ${rows.at(-1).join(" | ")}`);
   if (!holds) faults.push(what);
 }
 
@@ -207,9 +208,9 @@ async function main() {
   const half = Math.ceil(NAMES / 2);
   const names = await lookUp(page, "findUsername", await some("names.txt", half, 7));
   console.log("    after the names:", JSON.stringify(await look()));
+  report("names", names);
   const modules = await lookUp(page, "findModule", await some("modules.txt", NAMES - half, 9));
   console.log("    after the modules:", JSON.stringify(await look()));
-  report("names", names);
   report("modules", modules);
   for (let seconds = 0; seconds < SECONDS; seconds += 10) {
     await sleep(10_000);

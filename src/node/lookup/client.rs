@@ -24,11 +24,15 @@ use gen_registry_core::keys::{Did, PublicKey};
 use gen_registry_core::modules::CountedRelease;
 use gen_registry_core::name::ClaimedName;
 use gen_registry_core::name_proof::{self, NameProof};
+use gen_registry_core::node_limits::LOOKUPS_PER_MINUTE;
 use gen_registry_core::read_model::NameState;
 use gen_registry_core::sync::rejection::Rejection;
 
 /// Connected peers that are asked about one name.
 pub const PEERS_ASKED_MAX: usize = 8;
+/// Names that one peer is asked for in a minute: half of what it answers, since its minute begins at another time. Whom that
+/// leaves out is no loss: the network is asked at once where no peer is left.
+pub const ASKS_PER_PEER_RATE: u32 = LOOKUPS_PER_MINUTE / 2;
 /// How long connected peers may take to answer, all at the same time.
 pub const PEERS_PATIENCE: Duration = Duration::from_secs(4);
 /// How much longer a better proof is waited for once a peer has shown a holder. A peer may send an outdated proof at once; an
@@ -73,7 +77,9 @@ impl Lookups {
         }
         let has_relay = self.peers.has_relay();
         let Some(mesh) = self.peers.mesh() else { return Ok(report) };
-        let helpful: Vec<NetPeerId> = self.reputation.peers_to_ask(PEERS_ASKED_MAX);
+        let now = self.context.now();
+        let mut helpful: Vec<NetPeerId> = self.reputation.peers_to_ask(PEERS_ASKED_MAX);
+        helpful.retain(|peer| self.asked.count(*peer, now));
         report.peers_asked = helpful.len() as u64;
         let found = self.ask_around(&mesh, helpful, &name, has_relay).await;
         report.network_asked = found.network_asked;

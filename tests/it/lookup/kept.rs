@@ -7,6 +7,7 @@ use gen_registry_core::receipt::Receipt;
 use gen_registry_core::sync::exchange::wire::Piece;
 use gen_registry_node::lookup::PEERS_PATIENCE;
 use gen_registry_node::net::KADEMLIA_PROTOCOL;
+use gen_registry_node::net::mesh::connection_manager::DIRECT_TARGET;
 use tokio::time::Instant;
 
 use crate::lookup::crowd::Asker;
@@ -112,5 +113,28 @@ fn silent_servers_do_not_delay_what_another_one_answers() {
         let report = bob.find_username("alice_smith").await;
         assert_eq!(report.answered_by, Some(AnsweredBy::Network));
         assert!(began.elapsed() < PEERS_PATIENCE, "it waited for those that were silent");
+    });
+}
+
+/// A query leads to all public nodes of a network. They become no neighbours by that.
+#[test]
+fn servers_that_a_query_leads_to_are_no_neighbours() {
+    in_one_thread(async {
+        let founded = Founded::new();
+        let relay = memory_network::relay(&founded.network, vec![]).await;
+        let (view, address) = (relay.view(), relay.view().addresses().remove(0));
+        let mut network = through(&founded.network, vec![address.to_string()]);
+        let mut servers = Vec::new();
+        for _ in 0..2 * DIRECT_TARGET {
+            servers.push(memory_network::serve_somewhere(network.clone()).await);
+        }
+        eventually("the relay knows them", async || view.counts().kademlia_peers.get() == servers.len() as i64).await;
+        network.public_nodes = servers.iter().map(|(_, place)| place.to_string()).collect();
+        let bob = memory_network::join(network).await;
+        for _ in 0..3 {
+            let report = bob.find_username("nobody_at_all").await;
+            assert!(report.network_asked && report.found.is_none());
+        }
+        assert!((1..=DIRECT_TARGET).contains(&bob.network().await.peers.len()));
     });
 }
