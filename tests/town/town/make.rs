@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 use std::rc::Rc;
-use std::time::Instant;
+use tokio::time::Instant;
 
 use futures::executor::block_on;
 use gen_registry_core::ring::RingRange;

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::path::Path;
 use std::rc::Rc;
-use std::time::Instant;
+use tokio::time::Instant;
 
 use futures::StreamExt;
 use futures::channel::{mpsc, oneshot};
@@ -62,7 +62,7 @@ async fn run(town: &Path, node: &TownNode, network: &Network) -> Result<MeshHand
     let mesh = peering.mesh();
     tokio::task::spawn_local(peering.run());
     let at = listening_at.next().await.ok_or("it does not listen")?;
-    assert_eq!(at, [node.address.clone()], "it listens where pages are told");
+    assert_eq!(at, std::slice::from_ref(&node.address), "it listens where pages are told");
     Ok(mesh)
 }
 
