@@ -13,14 +13,16 @@
 //! ```
 //!
 //! - asking: `client`; answering connected peers: `server`; publishing own names and files: `publisher`; what Kademlia
-//!   servers store: `validator`
+//!   servers store: `validator`, and what they prove by themselves: `known`
 
 mod client;
+mod known;
 mod publisher;
 mod server;
 mod validator;
 
 use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use futures::channel::mpsc;
@@ -35,11 +37,13 @@ use crate::registry::{Registry, RegistryObserver};
 use crate::reputation::ReputationTracker;
 use crate::request_rates::RequestRates;
 use crate::retention::Retainer;
-pub use client::PEERS_PATIENCE;
+pub use client::{ASKS_PER_PEER_RATE, PEERS_PATIENCE};
 use gen_registry_api::{Failure, NameKind};
 use gen_registry_core::canonical::{DecodeError, Decoder, Encoder};
+use gen_registry_core::digest::Digest;
 use gen_registry_core::name::{ClaimedName, parse_input};
 use gen_registry_core::outcome::NameKey;
+use known::ProofRate;
 pub use publisher::PUBLISH_EVERY;
 pub(crate) use publisher::run as publish;
 pub use validator::RecordValidator;
@@ -60,16 +64,27 @@ pub(crate) struct Lookups {
     reputation: Rc<ReputationTracker>,
     content: Rc<ContentStore>,
     retainer: Rc<Retainer>,
+    /// How often peers ask here.
     request_rates: RequestRates,
+    /// How often each peer is asked.
+    asked: RequestRates,
     /// Wakes the publisher task, once it runs.
     wake: RefCell<Option<mpsc::Sender<()>>>,
     /// Whether everything is to be published again: a relay was connected, which may have stored nothing yet.
     everything: Cell<bool>,
     /// Verifies what this node stores for others, if it does.
     validator: RefCell<Option<RecordValidator>>,
+    /// The names that are known here by the keys of their records, if this node answers for them.
+    names_by_key: RefCell<Option<BTreeMap<Digest, NameKey>>>,
+    /// How often what is kept here is proven to Kademlia.
+    proof_rate: ProofRate,
 }
 
 impl RegistryObserver for Lookups {
+    fn states_changed(&self, names: &BTreeSet<NameKey>) {
+        self.follow_names(names);
+    }
+
     fn set_changed(&self) {
         if let Some(validator) = &*self.validator.borrow() {
             validator.follow(self.registry.read_model().registry().history().clone());
@@ -91,7 +106,9 @@ impl Lookups {
         retainer: Rc<Retainer>,
     ) -> Self {
         let request_rates = RequestRates::new(context.limits.lookups_per_minute);
+        let asked = RequestRates::new(client::ASKS_PER_PEER_RATE);
         let (wake, everything, validator) = (RefCell::default(), Cell::default(), RefCell::default());
+        let names_by_key = RefCell::default();
         Self {
             context,
             keys,
@@ -101,9 +118,12 @@ impl Lookups {
             content,
             retainer,
             request_rates,
+            asked,
             wake,
             everything,
             validator,
+            names_by_key,
+            proof_rate: ProofRate::default(),
         }
     }
 

@@ -159,9 +159,10 @@ impl Peering {
         };
         let topic = node.context.network.topic.into();
         let own = key.clone();
-        // A node that can be dialled keeps records for others.
+        // A node that can be dialled keeps records for others, and answers with what it knows itself.
         let validator =
             listening.as_ref().map(|_| Arc::new(node.lookups.validate_records()) as Arc<dyn ValidateRecord>);
+        let known_records = listening.as_ref().map(|_| node.lookups.prove_records());
         let limits = node.context.limits;
         let options = MeshOptions {
             key,
@@ -172,6 +173,7 @@ impl Peering {
             remembered_peers,
             listening,
             validator,
+            known_records,
             limits,
         };
         let environment = node.context.environment.clone();

@@ -46,6 +46,7 @@ use gen_registry_core::keys::{Did, PublicKey, SecretKey};
 use gen_registry_core::log::{Chain, End, Entry, Opening, SignedHeader};
 use gen_registry_core::name::ModuleName;
 use gen_registry_core::network::NetworkHistory;
+use gen_registry_core::outcome::NameKey;
 use gen_registry_core::read_model::{PersonRecord, ReadModel};
 use gen_registry_core::registry::Ask;
 use gen_registry_core::standing::{DeviceState, Standing};
@@ -65,6 +66,9 @@ pub type Announcer = Rc<dyn Fn(&Did)>;
 pub(crate) trait RegistryObserver {
     /// Called when these modules, and everything that these people hold, may be shown otherwise.
     fn names_changed(&self, _modules: &BTreeSet<ModuleName>, _people: &BTreeSet<Did>) {}
+
+    /// Called when the states of these names may be others.
+    fn states_changed(&self, _names: &BTreeSet<NameKey>) {}
 
     /// Called with what is new of people.
     fn records_changed(&self, _diffs: &[RecordDiff]) {}

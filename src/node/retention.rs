@@ -47,6 +47,11 @@ const EVICTED_AT_ONCE: usize = 64;
 const REVIEW_EVERY: Duration = Duration::from_secs(2);
 /// How long a range stays narrow before it may be widened again, where a quarter of the quota is used.
 const WIDEN_AFTER: Duration = Duration::from_secs(3_600);
+/// What a stranger takes on the disk, in bytes, with what a database adds.
+const STRANGER_BYTES: u64 = 5_000;
+/// Of what the platform lets a page store, strangers take one part of so many. The database has as much again for a while: until
+/// a flood is evicted, and what was evicted is compacted.
+const STORAGE_PARTS: u64 = 20;
 /// How many peers are asked by name for who is wanted: each of them learns whom the person has to do with.
 const ASKED_PEERS_MAX: usize = 3;
 
@@ -168,8 +173,19 @@ impl Retainer {
         Ok(())
     }
 
+    /// Keeps no more strangers by default than the platform has room for: on a phone with a quota of 200 MB 2,000.
+    async fn fit_storage(&self) {
+        let quota = self.context.environment.storage_use().await.quota;
+        let most =
+            quota.map(|quota| quota / STORAGE_PARTS / STRANGER_BYTES).and_then(|most| usize::try_from(most).ok());
+        if let Some(most) = most {
+            self.default_quota.set(self.default_quota.get().min(most));
+        }
+    }
+
     /// Keeps within the quota. Never returns.
     pub(crate) async fn run(self: Rc<Self>) {
+        self.fit_storage().await;
         loop {
             if let Err(failure) = self.review().await {
                 tracing::warn!(code = ?failure.code, "strangers could not be evicted");

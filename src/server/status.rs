@@ -28,16 +28,22 @@ struct Health {
     peer_id: Option<String>,
 }
 
-/// `/network.json`: the network's genesis and changes, with the present addresses of relay and catalogue. The relays
-/// that a joined network named come after the own one.
+/// `/network.json`: the network's genesis and changes, with the present addresses of relay and catalogue. The relays and
+/// public nodes that the network's file names come after the own ones.
 pub(super) async fn network(State(site): State<Site>) -> Response {
     let own = site.relay.as_ref().map(RelayStatus::addresses).unwrap_or_default();
-    let mut relays: Vec<String> = own.iter().map(ToString::to_string).collect();
-    let others = site.network.relays.iter().filter(|relay| !relays.contains(relay)).cloned().collect::<Vec<_>>();
-    relays.extend(others);
-    relays.truncate(ENTRIES_MAX);
-    let public_nodes = site.catalogue.as_ref().map(CatalogueNodeView::addresses).unwrap_or_default();
+    let relays = followed_by(own.iter().map(ToString::to_string).collect(), &site.network.relays);
+    let own = site.catalogue.as_ref().map(CatalogueNodeView::addresses).unwrap_or_default();
+    let public_nodes = followed_by(own, &site.network.public_nodes);
     json(StatusCode::OK, &NetworkParameters { relays, public_nodes, ..NetworkParameters::from(&site.network) })
+}
+
+/// The own addresses, and after them those of others, as far as there is room.
+fn followed_by(mut own: Vec<String>, others: &[String]) -> Vec<String> {
+    let others: Vec<String> = others.iter().filter(|other| !own.contains(other)).cloned().collect();
+    own.extend(others);
+    own.truncate(ENTRIES_MAX);
+    own
 }
 
 /// What became of a part of the server.

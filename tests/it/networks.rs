@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use gen_registry_node::Network;
+use gen_registry_node::net::key::NodeKey;
 use gen_registry_server::keys::{SUCCESSION_KEY, WITNESS_KEY, witness_text};
 use gen_registry_server::network::NETWORK_FILE;
 use tempfile::TempDir;
@@ -130,6 +131,13 @@ fn several_operators_found_one_network() {
     let stranger = Server::with(page.path(), &with(&["--network", &url]));
     assert_eq!((String::from(of_server(&stranger).topic), runs(&stranger)), (topics[0].clone(), false));
     assert_eq!(of_server(&stranger).relays.len(), 2, "its own, and the one that was named");
+
+    let mut named: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    let node = format!("/ip4/192.0.2.1/tcp/9191/ws/p2p/{}", NodeKey::fresh().net_peer_id());
+    named["openNodes"] = vec![node.clone()].into();
+    fs::write(&file, named.to_string()).unwrap();
+    let naming = Server::with(page.path(), &with(&["--network", text(&file)]));
+    assert_eq!(of_server(&naming).public_nodes, [node], "pages are told of others' nodes, too");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A node that has no room for everybody: over real nodes, real libp2p and a real relay.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use gen_registry_api::*;
 use gen_registry_core::digest::hex;
@@ -9,6 +10,7 @@ use gen_registry_core::ring::{RingRange, place_of};
 use gen_registry_node::store::Table;
 
 use crate::crowd::shared::{beginning, crowded_store};
+use crate::support::clock::ShiftedClock;
 use crate::support::node::TestNode;
 use crate::support::relay::{network, relay};
 use crate::support::wait::{eventually, in_one_thread};
@@ -17,6 +19,8 @@ use crate::support::wait::{eventually, in_one_thread};
 const PEOPLE: u64 = 300;
 /// Strangers for whom the small one has room.
 const ROOM: u32 = 40;
+/// A platform's quota that leaves room for so many strangers, in bytes.
+const QUOTA_OF_ROOM: u64 = ROOM as u64 * 5_000 * 20;
 /// One of the people, whom the small node's person follows.
 const FOLLOWED: u64 = 7;
 
@@ -96,5 +100,25 @@ fn small_node_keeps_whom_it_has_to_do_with_and_a_range_of_strangers() {
         assert_eq!(known(&small), [own, followed].into());
         small.node.handle(Command::KeepStrangers { most: 1_000 }).await.unwrap();
         eventually("everybody comes back", async || known(&small).len() as u64 == PEOPLE + 1).await;
+    });
+}
+
+#[test]
+fn node_keeps_no_more_strangers_than_its_device_has_room_for() {
+    in_one_thread(async {
+        let relay = relay().await;
+        let network = network(&relay);
+        let device = ShiftedClock { quota: Some(QUOTA_OF_ROOM), ..ShiftedClock::default() };
+        let small = TestNode::join_on(Rc::new(device), Rc::default(), network.clone()).await;
+        let large = TestNode::join_with(crowded_store(PEOPLE), network).await;
+        eventually("the small one narrows its range", async || small.node.known().retention().range().bits() > 0).await;
+        let Answer::Status(status) = small.node.handle(Command::Status).await.unwrap() else { panic!("no status") };
+        assert_eq!(status.strangers_max, ROOM);
+        eventually("it keeps what it has room for", async || {
+            let range = small.node.known().retention().range();
+            let inside: BTreeSet<Did> = known(&large).into_iter().filter(|did| range.contains(place_of(did))).collect();
+            inside.len() <= ROOM as usize && known(&small) == inside
+        })
+        .await;
     });
 }

@@ -155,10 +155,17 @@ async fn relay_at(
 
 /// A node that others can dial; it keeps records for them.
 pub async fn serve(network: Network) -> TestNode {
+    serve_somewhere(network).await.0
+}
+
+/// The same, and where it is dialled.
+pub async fn serve_somewhere(network: Network) -> (TestNode, Multiaddr) {
     let (addresses, _) = futures::channel::mpsc::unbounded();
-    let listen = Multiaddr::from(Protocol::Memory(rand::random::<u64>().max(1))).to_string();
-    let listening = Listening { listen, public: vec![], direct_max: 16, addresses };
-    TestNode::join_over(network, transport, Some(listening)).await
+    let place = Multiaddr::from(Protocol::Memory(rand::random::<u64>().max(1)));
+    let listening = Listening { listen: place.to_string(), public: vec![], direct_max: 16, addresses };
+    let node = TestNode::join_over(network, transport, Some(listening)).await;
+    let peer = node.mesh.local_peer_id().to_string().parse().unwrap();
+    (node, place.with(Protocol::P2p(peer)))
 }
 
 /// A node that is reached through its relay. Returns once it has its relay.

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures::channel::oneshot;
-use futures::future::select;
+use futures::future::{Fuse, FusedFuture, select};
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt, pin_mut, select_biased};
 use futures_timer::Delay;
@@ -24,16 +24,23 @@ use gen_registry_core::keys::{Did, PublicKey};
 use gen_registry_core::modules::CountedRelease;
 use gen_registry_core::name::ClaimedName;
 use gen_registry_core::name_proof::{self, NameProof};
+use gen_registry_core::node_limits::LOOKUPS_PER_MINUTE;
 use gen_registry_core::read_model::NameState;
 use gen_registry_core::sync::rejection::Rejection;
 
 /// Connected peers that are asked about one name.
 pub const PEERS_ASKED_MAX: usize = 8;
+/// Names that one peer is asked for in a minute: half of what it answers, since its minute begins at another time. Whom that
+/// leaves out is no loss: the network is asked at once where no peer is left.
+pub const ASKS_PER_PEER_RATE: u32 = LOOKUPS_PER_MINUTE / 2;
 /// How long connected peers may take to answer, all at the same time.
 pub const PEERS_PATIENCE: Duration = Duration::from_secs(4);
 /// How much longer a better proof is waited for once a peer has shown a holder. A peer may send an outdated proof at once; an
 /// honest one answers within this time over the slowest of connections that are usable.
 const BETTER_PATIENCE: Duration = Duration::from_secs(1);
+/// How long the providers of a module's file are waited for. They are dialled so that the file is at hand when it is wanted,
+/// and are looked for again then.
+const PROVIDERS_PATIENCE: Duration = Duration::from_millis(300);
 /// When the network is asked as well, if connected peers have not shown a holder by then.
 const NETWORK_AFTER: Duration = Duration::from_millis(500);
 
@@ -70,7 +77,9 @@ impl Lookups {
         }
         let has_relay = self.peers.has_relay();
         let Some(mesh) = self.peers.mesh() else { return Ok(report) };
-        let helpful: Vec<NetPeerId> = self.reputation.peers_to_ask(PEERS_ASKED_MAX);
+        let now = self.context.now();
+        let mut helpful: Vec<NetPeerId> = self.reputation.peers_to_ask(PEERS_ASKED_MAX);
+        helpful.retain(|peer| self.asked.count(*peer, now));
         report.peers_asked = helpful.len() as u64;
         let found = self.ask_around(&mesh, helpful, &name, has_relay).await;
         report.network_asked = found.network_asked;
@@ -190,7 +199,8 @@ impl Lookups {
         Some(Proven { proof, at })
     }
 
-    /// Returns the best proof in Kademlia and the peers that are said to have published it, that of the best one first.
+    /// Returns the best proof in Kademlia and the peers that are said to have published it, that of the best one first. Once
+    /// there is one with a holder, it waits for better ones only [`BETTER_PATIENCE`] longer: of many servers some are silent.
     pub(crate) async fn ask_network(
         &self,
         mesh: &MeshHandle,
@@ -198,10 +208,21 @@ impl Lookups {
     ) -> Option<(NameProof, Vec<NetPeerId>)> {
         let key = name_proof::key(&self.context.network.topic, &key_of(name));
         let (mut best, mut publishers): (Option<NameProof>, Vec<NetPeerId>) = (None, Vec::new());
-        for value in mesh.get_record(*key.as_bytes()).await {
+        let (mut values, mut patience) = (mesh.find_values(*key.as_bytes()).fuse(), Fuse::terminated());
+        loop {
+            let value = select_biased! {
+                value = values.next() => match value {
+                    Some(value) => value,
+                    None => break,
+                },
+                () = patience => break,
+            };
             let Some(found) = self.read_record(name, &value.bytes, value.from) else { continue };
             let is_better = best.as_ref().is_none_or(|best| found.compare(best).is_gt());
             if is_better {
+                if found.holder().is_some() && patience.is_terminated() {
+                    patience = Delay::new(BETTER_PATIENCE).fuse();
+                }
                 best = Some(found);
                 publishers.splice(0..0, value.publisher);
             } else {
@@ -230,7 +251,9 @@ impl Lookups {
     async fn connect_to(&self, mesh: &MeshHandle, record: &NameProof, publishers: Vec<NetPeerId>) -> u64 {
         let mut targets: BTreeSet<NetPeerId> = publishers.into_iter().take(DIAL_TARGETS_MAX).collect();
         if let Some(release) = &record.release {
-            targets.extend(mesh.providers(*release.release.artifact.sha256.as_bytes()).await);
+            let finding = mesh.find_providers(*release.release.artifact.sha256.as_bytes());
+            let finding = finding.take_until(Delay::new(PROVIDERS_PATIENCE));
+            targets.extend(finding.collect::<Vec<NetPeerId>>().await);
         }
         self.peers.connect_to_some(mesh, targets)
     }

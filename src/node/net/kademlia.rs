@@ -14,8 +14,11 @@
 //! | a query is led astray (eclipse) | it begins at the network's relays and takes disjoint paths (S/Kademlia) |
 //! | answers name hosts to be attacked, or to be scanned | only permitted addresses are dialled |
 //! | a server is filled with junk | only valid records are stored, within quotas for each source |
+//!
+//! A node that keeps people's entries answers with what it can prove by itself, too ([`held_records`]).
 
 pub mod guard;
+pub mod held_records;
 pub mod kept_record;
 pub mod storage_quota;
 pub mod values;
@@ -24,7 +27,7 @@ use std::num::NonZeroUsize;
 use std::time::Duration;
 
 use libp2p::PeerId;
-use libp2p::kad::store::{MemoryStore, MemoryStoreConfig};
+use libp2p::kad::store::{MemoryStore, MemoryStoreConfig, RecordStore};
 use libp2p::kad::{self, BucketInserts, Caching, Mode};
 use libp2p::swarm::StreamProtocol;
 
@@ -48,6 +51,9 @@ pub const PROVIDER_ADDRESSES: usize = 4;
 pub const PROVIDER_ADDRESS_BYTES: usize = 256;
 /// Servers that store a copy of a record.
 pub const COPIES: usize = 8;
+/// Servers that one path of a query waits for at once, and how many paths it takes. So many silent ones nearest to a key hold up
+/// a path until the query's end; with libp2p's 3 they would be few.
+const ASKED_AT_ONCE: usize = 8;
 /// How long a server stores a record that is not republished.
 pub const VALUE_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long a server stores a provider record. Most providers are pages, which are soon closed.
@@ -58,19 +64,19 @@ const COPY_EVERY: Duration = Duration::from_secs(60 * 60);
 pub const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Returns the behaviour of a server, which stores records for others.
-pub fn server(local_peer_id: PeerId) -> kad::Behaviour<MemoryStore> {
+pub fn server<S: RecordStore + Send + 'static>(local_peer_id: PeerId, store: S) -> kad::Behaviour<S> {
     let mut config = config();
     config.set_replication_interval(Some(COPY_EVERY));
-    let mut kademlia = kad::Behaviour::with_config(local_peer_id, store(local_peer_id), config);
+    let mut kademlia = kad::Behaviour::with_config(local_peer_id, store, config);
     kademlia.set_mode(Some(Mode::Server));
     kademlia
 }
 
 /// Returns the behaviour of a client, which sends queries and stores nothing for others.
-pub fn client(local_peer_id: PeerId) -> kad::Behaviour<MemoryStore> {
+pub fn client<S: RecordStore + Send + 'static>(local_peer_id: PeerId, store: S) -> kad::Behaviour<S> {
     let mut config = config();
     config.set_replication_interval(None).set_periodic_bootstrap_interval(None);
-    let mut kademlia = kad::Behaviour::with_config(local_peer_id, store(local_peer_id), config);
+    let mut kademlia = kad::Behaviour::with_config(local_peer_id, store, config);
     // Otherwise an external address would make it a server.
     kademlia.set_mode(Some(Mode::Client));
     kademlia
@@ -94,10 +100,13 @@ fn config() -> kad::Config {
     if let Some(number) = NonZeroUsize::new(COPIES) {
         config.set_replication_factor(number);
     }
+    if let Some(number) = NonZeroUsize::new(ASKED_AT_ONCE) {
+        config.set_parallelism(number);
+    }
     config
 }
 
-/// Returns the store. Its own limits are a second line: [`values`] keeps within them.
+/// Returns the store of what others put there. Its own limits are a second line: [`values`] keeps within them.
 pub fn store(local_peer_id: PeerId) -> MemoryStore {
     let config = MemoryStoreConfig {
         max_records: VALUES_MAX,

@@ -64,6 +64,7 @@ impl Registry {
         modules.extend(names.iter().filter_map(|name| self.module_of(name)));
         contended.iter().for_each(|name| self.emit_conflict(name));
         let observers = self.observers();
+        observers.iter().for_each(|observer| observer.states_changed(&names));
         observers.iter().for_each(|observer| observer.names_changed(&modules, &people));
         if !modules.is_empty() {
             let names = modules.iter().map(ToString::to_string).collect();

@@ -6,6 +6,7 @@ use gen_registry_core::canonical::Encoder;
 use gen_registry_core::digest::Digest;
 use gen_registry_core::name_proof;
 use gen_registry_core::sync::rejection::Rejection;
+use gen_registry_node::lookup::ASKS_PER_PEER_RATE;
 use gen_registry_node::net::mesh::FIND_PROTOCOL;
 use libp2p::PeerId;
 use libp2p::swarm::StreamProtocol;
@@ -65,6 +66,24 @@ fn node_answers_with_proofs_and_limits_requests() {
         assert!(counted(|rejection| *rejection == Rejection::TooManyRequests).await);
         assert!(ask(&mut control, her, &question("alice_smith")).await.is_empty(), "enough is enough");
         eventually("and it is sent away", async || alice.network().await.peers.is_empty()).await;
+    });
+}
+
+/// Who looks many names up asks the network for what it may not ask a peer.
+#[test]
+fn no_peer_is_asked_more_than_it_answers() {
+    in_one_thread(async {
+        let (founded, relay, alice) = Founded::with_alice().await;
+        let bob = memory_network::join_narrow(founded.through(&relay), &alice).await;
+        let mut asked = 0;
+        for _ in 0..=QUESTIONS {
+            let report = bob.find_username("nobody_at_all").await;
+            assert!(report.network_asked);
+            asked += report.peers_asked;
+        }
+        assert_eq!(asked, u64::from(ASKS_PER_PEER_RATE));
+        assert_eq!(alice.count_of(Rejection::TooManyRequests).await, 0);
+        assert_eq!(bob.network().await.peers.len(), 1, "they are connected as before");
     });
 }
 

@@ -12,13 +12,16 @@ use gen_registry_core::limits::RECORD_MAX_BYTES;
 use gen_registry_core::log::Entry;
 use gen_registry_core::name::Username;
 use gen_registry_core::name_proof;
+use gen_registry_core::outcome::Fact;
 use gen_registry_core::receipt::Receipt;
+use gen_registry_core::slot::Slot;
 use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_node::Network;
 use gen_registry_node::net::IDENTIFY_PROTOCOL;
 use gen_registry_node::net::mesh::FIND_PROTOCOL;
 use gen_registry_node::net::relay::numbers::text_of;
 use libp2p::identity::Keypair;
+use libp2p::multiaddr::Protocol;
 use libp2p::swarm::{NetworkBehaviour, StreamProtocol};
 use libp2p::{Multiaddr, Swarm, identify, ping};
 use tokio::task::{JoinHandle, spawn_local};
@@ -48,20 +51,32 @@ pub struct Founded {
 
 impl Founded {
     pub fn new() -> Self {
-        let key = SecretKey::from_seed(&[100; 32]);
+        let key = witness_key();
         let network = founded_by(&[key.public()], 1, 0);
         Self { witness: Witness::new(network.history().clone(), key, BEGIN), network }
     }
 
     /// Somebody's claim of a name, with the witness's receipt.
-    fn claim(&mut self, device: &mut Device, name: &str) -> (Entry, Receipt) {
+    pub fn claim(&mut self, device: &mut Device, name: &str) -> (Entry, Receipt) {
         let claim = device.claim(name, None);
         let receipt = self.witness.ask(device, &claim, BEGIN).unwrap();
         (claim, receipt)
     }
+
+    /// What the witness says of an entry once it is due.
+    pub fn sign(&self, device: &Device, entry: &Entry) -> Receipt {
+        let topic = self.network.topic;
+        let fact = Fact::of(&topic, entry, &device.authority()).unwrap();
+        let slots = fact.slots().iter().map(Slot::digest).collect();
+        Receipt::sign(&topic, &witness_key(), 0, entry.id(), slots, BEGIN)
+    }
 }
 
-fn key(topic: &Topic, name: &str) -> [u8; 32] {
+fn witness_key() -> SecretKey {
+    SecretKey::from_seed(&[100; 32])
+}
+
+pub fn key(topic: &Topic, name: &str) -> [u8; 32] {
     let name = (NameKind::Username, name.parse::<Username>().unwrap().folded());
     *name_proof::key(topic, &name).as_bytes()
 }
@@ -156,15 +171,26 @@ pub fn answering(to: Multiaddr, answer: Arc<Mutex<Vec<u8>>>) -> Answering {
 
 /// A peer that gives everybody who asks in this protocol these bytes.
 pub fn answering_to(to: Multiaddr, protocol: &'static str, answer: Arc<Mutex<Vec<u8>>>) -> Answering {
-    behaving(to, protocol, Some(answer))
+    behaving(to, None, protocol, Some(answer))
 }
 
 /// A peer that reads what it is asked in this protocol, and never answers.
 pub fn silent(to: Multiaddr, protocol: &'static str) -> Answering {
-    behaving(to, protocol, None)
+    behaving(to, None, protocol, None)
 }
 
-fn behaving(to: Multiaddr, protocol: &'static str, answer: Option<Arc<Mutex<Vec<u8>>>>) -> Answering {
+/// The same at an address of its own, which it tells whom it dials.
+pub fn listening_silently(to: Multiaddr, protocol: &'static str) -> Answering {
+    let place = Protocol::Memory(rand::random::<u64>().max(1)).into();
+    behaving(to, Some(place), protocol, None)
+}
+
+fn behaving(
+    to: Multiaddr,
+    place: Option<Multiaddr>,
+    protocol: &'static str,
+    answer: Option<Arc<Mutex<Vec<u8>>>>,
+) -> Answering {
     let key = Keypair::generate_ed25519();
     let identify = identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), key.public());
     let behaviour = Behaviour {
@@ -176,6 +202,10 @@ fn behaving(to: Multiaddr, protocol: &'static str, answer: Option<Arc<Mutex<Vec<
     let config = config.with_idle_connection_timeout(std::time::Duration::from_secs(60));
     let mut swarm = Swarm::new(memory_network::memory(&key), behaviour, key.public().to_peer_id(), config);
     let mut asked = swarm.behaviour().streams.new_control().accept(StreamProtocol::new(protocol)).unwrap();
+    if let Some(place) = place {
+        swarm.listen_on(place.clone()).unwrap();
+        swarm.add_external_address(place);
+    }
     swarm.dial(to).unwrap();
     let control = swarm.behaviour().streams.new_control();
     let life = spawn_local(async move {

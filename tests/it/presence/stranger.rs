@@ -50,6 +50,7 @@ impl Stranger {
             remembered_peers: vec![],
             listening: None,
             validator: None,
+            known_records: None,
         };
         let (mesh, handle, mut events) = Mesh::open(options, Rc::new(clock.clone())).unwrap();
         spawn_local(mesh.run());

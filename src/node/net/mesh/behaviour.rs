@@ -15,9 +15,7 @@ use std::time::Duration;
 use gen_registry_core::node_limits::HANDSHAKES_PER_RELAY;
 use gen_registry_core::sync::chat::GOSSIP_MAX_BYTES;
 use libp2p::{
-    Multiaddr, Swarm, allow_block_list, connection_limits, gossipsub, identify,
-    kad::{self, store::MemoryStore},
-    ping, relay, rendezvous,
+    Multiaddr, Swarm, allow_block_list, connection_limits, gossipsub, identify, kad, ping, relay, rendezvous,
     swarm::NetworkBehaviour,
 };
 use sha2::{Digest, Sha256};
@@ -25,6 +23,7 @@ use sha2::{Digest, Sha256};
 use crate::net::address::parse_all;
 use crate::net::direct::Direct;
 use crate::net::kademlia::guard::{Guarded, Permitted};
+use crate::net::kademlia::held_records::HeldRecords;
 use crate::net::mesh::connection_manager::relay_pool::RELAYS_ELSEWHERE_MAX;
 use crate::net::mesh::connection_manager::{DIALLING_MAX, DIRECT_MAX, GUESTS_MAX};
 use crate::net::mesh::scoring;
@@ -79,7 +78,7 @@ pub(super) struct Behaviour {
     /// Measures round trips, and finds dead connections.
     pub(super) ping: ping::Behaviour,
     /// Not wrapped in [`Direct`]: relays are servers, too.
-    pub(super) kademlia: Guarded<kad::Behaviour<MemoryStore>>,
+    pub(super) kademlia: Guarded<kad::Behaviour<HeldRecords>>,
     /// Gossip and streams: what carries the registry's data.
     pub(super) data: Direct<DirectProtocols>,
 }
@@ -103,7 +102,7 @@ impl Behaviour {
     }
 
     /// Returns Kademlia.
-    pub(super) fn kademlia(&mut self) -> &mut kad::Behaviour<MemoryStore> {
+    pub(super) fn kademlia(&mut self) -> &mut kad::Behaviour<HeldRecords> {
         self.kademlia.inner_mut()
     }
 }
@@ -116,9 +115,10 @@ pub(super) fn swarm(
 ) -> Result<(Swarm<Behaviour>, Reachability), MeshError> {
     let key = options.key.clone().into_keypair();
     let local_peer_id = key.public().to_peer_id();
+    let records = HeldRecords::new(local_peer_id, options.known_records.clone());
     let kademlia = match &options.validator {
-        Some(_) => kademlia::server(local_peer_id),
-        None => kademlia::client(local_peer_id),
+        Some(_) => kademlia::server(local_peer_id, records),
+        None => kademlia::client(local_peer_id, records),
     };
     let direct = options.listening.as_ref().map_or(DIRECT_MAX, |listening| listening.direct_max);
     let direct = u32::try_from(direct).unwrap_or(u32::MAX);

@@ -439,6 +439,16 @@ impl ConnectionManager {
         true
     }
 
+    /// Whether this is a public node of the network, dialled from the start or not.
+    pub fn is_public_node(&self, peer: &PeerId) -> bool {
+        !self.public_nodes.addresses_of(peer).is_empty()
+    }
+
+    /// Whether a peer is being dialled as one to be connected with.
+    pub fn is_dialling(&self, peer: &PeerId) -> bool {
+        self.candidates.get(peer).is_some_and(|found| found.dialling)
+    }
+
     /// Whether the host asked for this peer, and it is neither connected yet nor expired.
     pub fn is_dial_target(&self, peer: &PeerId) -> bool {
         self.dial_targets.contains(peer)

@@ -162,8 +162,9 @@ impl Connector {
                 swarm.disconnect_peer_id(relay).ok();
             }
             Action::Dial { peer, addresses } => {
-                // A relayed connection left over from a failed attempt must not prevent a dial that the host requested.
-                let condition = if self.manager.is_dial_target(&peer) {
+                // A relayed connection left over from a failed attempt must not prevent a dial that the host requested, nor a
+                // query's connection that of a public node.
+                let condition = if self.manager.is_dial_target(&peer) || self.manager.is_public_node(&peer) {
                     PeerCondition::NotDialing
                 } else {
                     PeerCondition::DisconnectedAndNotDialing

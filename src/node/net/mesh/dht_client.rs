@@ -8,8 +8,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use futures::channel::oneshot;
-use libp2p::kad::store::MemoryStore;
+use futures::channel::mpsc;
 use libp2p::kad::{
     self, GetClosestPeersError, GetProvidersOk, GetRecordOk, InboundRequest, QueryId, QueryResult, Quorum, Record,
     RecordKey,
@@ -17,6 +16,7 @@ use libp2p::kad::{
 use libp2p::{Multiaddr, PeerId};
 
 use crate::net::kademlia::COPIES;
+use crate::net::kademlia::held_records::HeldRecords;
 use crate::net::kademlia::values::{RecordSource, ValidateRecord, Values};
 use crate::net::key::NetPeerId;
 use crate::net::mesh::handle::DhtCommand;
@@ -29,8 +29,8 @@ pub const VALUES_FOUND_MAX: usize = 8;
 /// Providers that one query collects.
 pub const PROVIDERS_FOUND_MAX: usize = 16;
 
-/// The behaviour with its store in memory.
-type Kademlia = kad::Behaviour<MemoryStore>;
+/// The behaviour with its store.
+type Kademlia = kad::Behaviour<HeldRecords>;
 
 /// A query, and what it has found so far.
 enum PendingQuery {
@@ -38,10 +38,21 @@ enum PendingQuery {
     ClosestPeers(Record),
     /// Stores a record or a provider record; nothing waits for it.
     Put,
-    /// Collects the different values of a key, and the sender that waits for them.
-    Values(Vec<FoundValue>, oneshot::Sender<Vec<FoundValue>>),
-    /// Collects the providers of a key, and the sender that waits for them.
-    Providers(BTreeSet<NetPeerId>, oneshot::Sender<Vec<NetPeerId>>),
+    /// Finds the different values of a key: those that were found, and where each is sent.
+    Values(Vec<Vec<u8>>, mpsc::Sender<FoundValue>),
+    /// Finds the providers of a key.
+    Providers(BTreeSet<NetPeerId>, mpsc::Sender<NetPeerId>),
+}
+
+impl PendingQuery {
+    /// Whether who asked for it waits no more.
+    fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Values(_, found) => found.is_closed(),
+            Self::Providers(_, found) => found.is_closed(),
+            Self::ClosestPeers(_) | Self::Put => false,
+        }
+    }
 }
 
 /// The pending queries; on a public node, also the store of a server.
@@ -68,8 +79,7 @@ impl DhtClient {
         }
     }
 
-    /// Starts a query. If there are too many, the command is dropped, and with it the sender: its caller gets an empty
-    /// result.
+    /// Starts a query. If there are too many, the command is dropped, and with it the sender: its caller gets nothing.
     pub(super) fn handle_command(&mut self, kademlia: &mut Kademlia, command: DhtCommand) {
         if self.pending.len() >= QUERIES_MAX {
             return tracing::debug!("too many Kademlia queries");
@@ -120,37 +130,48 @@ impl DhtClient {
                 let query = kademlia.put_record_to(record, to.into_iter(), Quorum::All);
                 self.pending.insert(query, PendingQuery::Put);
             }
-            (PendingQuery::Values(mut values, found), QueryResult::GetRecord(result)) => {
+            (PendingQuery::Values(mut values, mut found), QueryResult::GetRecord(result)) => {
                 if let Ok(GetRecordOk::FoundRecord(kad::PeerRecord { peer, record })) = result
-                    && values.len() < VALUES_FOUND_MAX
-                    && !values.iter().any(|value: &FoundValue| value.bytes == record.value)
+                    && !values.contains(&record.value)
                 {
                     let (from, publisher) = (peer.map(NetPeerId::from), record.publisher.map(NetPeerId::from));
-                    values.push(FoundValue { bytes: record.value, from, publisher });
+                    values.push(record.value.clone());
+                    // There is room for all; the caller may have been dropped.
+                    found.try_send(FoundValue { bytes: record.value, from, publisher }).ok();
                 }
-                if last || found.is_canceled() {
-                    // The caller may have been dropped.
-                    found.send(values).ok();
-                    finish(kademlia, &id);
-                } else {
-                    self.pending.insert(id, PendingQuery::Values(values, found));
-                }
+                let is_full = values.len() >= VALUES_FOUND_MAX;
+                self.go_on(kademlia, id, PendingQuery::Values(values, found), last || is_full);
             }
-            (PendingQuery::Providers(mut peers, found), QueryResult::GetProviders(result)) => {
+            (PendingQuery::Providers(mut peers, mut found), QueryResult::GetProviders(result)) => {
                 if let Ok(GetProvidersOk::FoundProviders { providers, .. }) = result {
                     let others = providers.into_iter().filter(|peer| *peer != self.local_peer_id).map(NetPeerId::from);
-                    peers.extend(others.take(PROVIDERS_FOUND_MAX.saturating_sub(peers.len())));
+                    for peer in others.take(PROVIDERS_FOUND_MAX.saturating_sub(peers.len())) {
+                        if peers.insert(peer) {
+                            found.try_send(peer).ok();
+                        }
+                    }
                 }
-                if last || found.is_canceled() || peers.len() >= PROVIDERS_FOUND_MAX {
-                    found.send(peers.into_iter().collect()).ok();
-                    finish(kademlia, &id);
-                } else {
-                    self.pending.insert(id, PendingQuery::Providers(peers, found));
-                }
+                let is_full = peers.len() >= PROVIDERS_FOUND_MAX;
+                self.go_on(kademlia, id, PendingQuery::Providers(peers, found), last || is_full);
             }
             // Whether a record was stored shows when it is looked up.
             (_, result) => tracing::trace!(?result, "Kademlia query"),
         }
+    }
+
+    /// Goes on with a query, or ends it.
+    fn go_on(&mut self, kademlia: &mut Kademlia, id: QueryId, query: PendingQuery, is_over: bool) {
+        if is_over || query.is_abandoned() {
+            finish(kademlia, &id);
+        } else {
+            self.pending.insert(id, query);
+        }
+    }
+
+    /// Ends queries that nobody waits for, whose servers may be silent until the timeout. To be called every second or so.
+    pub(super) fn end_abandoned(&mut self, kademlia: &mut Kademlia) {
+        let abandoned = self.pending.extract_if(|_, query| query.is_abandoned());
+        abandoned.for_each(|(id, _)| finish(kademlia, &id));
     }
 
     /// Stores what another peer asks this server to store; clients receive no such requests.
@@ -162,7 +183,7 @@ impl DhtClient {
         now: u64,
     ) {
         let Some(values) = &mut self.values else { return };
-        let store = kademlia.store_mut();
+        let store = kademlia.store_mut().stored_mut();
         let source = |peer| RecordSource { peer, address: None };
         let refused = match request {
             InboundRequest::PutRecord { source: peer, record: Some(record), .. } => {
@@ -182,7 +203,7 @@ impl DhtClient {
     /// Removes expired records.
     pub(super) fn expire(&mut self, kademlia: &mut Kademlia, now: u64) {
         if let Some(values) = &mut self.values {
-            values.expire(kademlia.store_mut(), now);
+            values.expire(kademlia.store_mut().stored_mut(), now);
         }
     }
 }

@@ -180,6 +180,7 @@ impl EventLoop {
     fn on_heartbeat(&mut self) {
         let now = self.now();
         self.dht.expire(self.swarm.behaviour_mut().kademlia(), now);
+        self.dht.end_abandoned(self.swarm.behaviour_mut().kademlia());
         self.relay_questions.forget_abandoned();
         for relay in self.relay_questions.relays() {
             if self.connector.call_relay(&relay, now).is_none() {
@@ -300,7 +301,7 @@ impl EventLoop {
                     for question in self.relay_questions.take(&peer_id) {
                         self.ask_relay(peer_id, question, now);
                     }
-                } else if is_direct(&endpoint) {
+                } else if is_direct(&endpoint) && !self.is_of_query(&peer_id, &endpoint) {
                     self.on_peer_connected(peer_id, endpoint.is_dialer(), now);
                 }
             }
@@ -330,6 +331,17 @@ impl EventLoop {
             SwarmEvent::Behaviour(event) => self.handle_behaviour_event(event, now),
             _ => {}
         }
+    }
+
+    /// Whether a query of Kademlia made this connection. Queries lead to all public nodes of the network: as neighbours they
+    /// would be more than a node looks for, each with a comparison of its own. An unused connection is closed soon.
+    fn is_of_query(&self, peer: &PeerId, endpoint: &ConnectedPoint) -> bool {
+        let manager = self.connector.manager();
+        endpoint.is_dialer()
+            && manager.is_public_node(peer)
+            && !manager.is_dialling(peer)
+            && !manager.is_dial_target(peer)
+            && !self.peers.contains(peer)
     }
 
     /// Passes an event of one of libp2p's behaviours to the part that it concerns.

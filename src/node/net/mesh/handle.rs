@@ -13,6 +13,7 @@ use futures::channel::{mpsc, oneshot};
 
 use crate::net::key::NetPeerId;
 use crate::net::mesh::blocks::BlockStream;
+use crate::net::mesh::dht_client::{PROVIDERS_FOUND_MAX, VALUES_FOUND_MAX};
 use crate::net::mesh::request::{QuestionKind, RequestError};
 use crate::net::mesh::types::{FoundValue, GossipTicket, GossipTopic, MessageAcceptance};
 
@@ -74,11 +75,11 @@ pub(super) enum DhtCommand {
     /// Store a record on the servers closest to its key, and on the connected relays.
     Put { key: [u8; 32], value: Vec<u8> },
     /// Look up the records of a key.
-    Get { key: [u8; 32], found: oneshot::Sender<Vec<FoundValue>> },
+    Get { key: [u8; 32], found: mpsc::Sender<FoundValue> },
     /// Announce this node as a provider of a key.
     Provide { key: [u8; 32] },
     /// Look up the providers of a key.
-    Providers { key: [u8; 32], found: oneshot::Sender<Vec<NetPeerId>> },
+    Providers { key: [u8; 32], found: mpsc::Sender<NetPeerId> },
 }
 
 impl Command {
@@ -229,13 +230,19 @@ impl MeshHandle {
         self.send(Command::Dht(DhtCommand::Put { key, value }));
     }
 
-    /// Returns what Kademlia servers found for a key within
-    /// [`QUERY_TIMEOUT`](crate::net::kademlia::QUERY_TIMEOUT): at most
-    /// [`VALUES_FOUND_MAX`](super::dht_client::VALUES_FOUND_MAX) different values, none of them validated.
-    pub async fn get_record(&self, key: [u8; 32]) -> Vec<FoundValue> {
-        let (found, finding) = oneshot::channel();
+    /// Returns what Kademlia servers find for a key within [`QUERY_TIMEOUT`](crate::net::kademlia::QUERY_TIMEOUT), each as
+    /// it comes: at most [`VALUES_FOUND_MAX`](super::dht_client::VALUES_FOUND_MAX) different values, none of them validated.
+    /// Dropping the receiver ends the query.
+    pub fn find_values(&self, key: [u8; 32]) -> mpsc::Receiver<FoundValue> {
+        // A channel has one place more for each of its senders.
+        let (found, finding) = mpsc::channel(VALUES_FOUND_MAX - 1);
         self.send(Command::Dht(DhtCommand::Get { key, found }));
-        finding.await.unwrap_or_default()
+        finding
+    }
+
+    /// Returns all that [`MeshHandle::find_values`] comes to. One silent server makes that last until the timeout.
+    pub async fn get_record(&self, key: [u8; 32]) -> Vec<FoundValue> {
+        self.find_values(key).collect().await
     }
 
     /// Stores a provider record of this node on Kademlia servers, for
@@ -244,11 +251,18 @@ impl MeshHandle {
         self.send(Command::Dht(DhtCommand::Provide { key }));
     }
 
-    /// Returns the providers of a key: at most [`PROVIDERS_FOUND_MAX`](super::dht_client::PROVIDERS_FOUND_MAX) peers.
-    pub async fn providers(&self, key: [u8; 32]) -> Vec<NetPeerId> {
-        let (found, finding) = oneshot::channel();
+    /// Returns the providers of a key, each as it is found: at most
+    /// [`PROVIDERS_FOUND_MAX`](super::dht_client::PROVIDERS_FOUND_MAX) peers. Dropping the receiver ends the query.
+    pub fn find_providers(&self, key: [u8; 32]) -> mpsc::Receiver<NetPeerId> {
+        // A channel has one place more for each of its senders.
+        let (found, finding) = mpsc::channel(PROVIDERS_FOUND_MAX - 1);
         self.send(Command::Dht(DhtCommand::Providers { key, found }));
-        finding.await.unwrap_or_default()
+        finding
+    }
+
+    /// Returns all that [`MeshHandle::find_providers`] comes to. One silent server makes that last until the timeout.
+    pub async fn providers(&self, key: [u8; 32]) -> Vec<NetPeerId> {
+        self.find_providers(key).collect().await
     }
 
     /// Opens a stream on which `peer` can be asked for blocks. Returns `None` if there is no direct connection to it,

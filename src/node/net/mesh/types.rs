@@ -1,5 +1,6 @@
 //! Plain data that the host and the parts of the mesh exchange: options, events, views and errors.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use libp2p::gossipsub::MessageId;
 
 use crate::net::address::InvalidAddress;
 use crate::net::ice::IceServer;
+use crate::net::kademlia::held_records::ProveRecords;
 use crate::net::kademlia::values::ValidateRecord;
 use crate::net::key::{NetPeerId, NodeKey};
 use crate::net::mesh::blocks::BlockStream;
@@ -51,6 +53,8 @@ pub struct MeshOptions {
     pub listening: Option<Listening>,
     /// Makes this node a Kademlia server that stores what the validator accepts.
     pub validator: Option<Arc<dyn ValidateRecord>>,
+    /// What this node proves to those who ask it as a server, besides what others stored there.
+    pub known_records: Option<Rc<dyn ProveRecords>>,
     /// What the node bounds for itself.
     pub limits: NodeLimits,
 }

@@ -71,7 +71,8 @@ impl Behaviour {
     /// Strangers must not choose which hosts a server connects to: it dials the configured relays only.
     fn new(key: &Keypair, Parts { limits, places, dht_server, others }: Parts<'_>) -> Self {
         let peer = key.public().to_peer_id();
-        let kademlia = if dht_server { kademlia::server(peer) } else { kademlia::client(peer) };
+        let store = kademlia::store(peer);
+        let kademlia = if dht_server { kademlia::server(peer, store) } else { kademlia::client(peer, store) };
         let kademlia = Guarded::new(kademlia, Permitted::Peers(others.into_iter().collect()));
         let ip_limiter = IpLimiter::new(limits, places.origins().clone());
         // Only external addresses are sent: a listening address behind a proxy leads nowhere.

@@ -1,0 +1,97 @@
+//! Proves to whoever asks Kademlia the names that this node keeps, though their holders are gone or published nothing.
+//!
+//! A key of Kademlia is a hash, from which no name can be read. So a node that answers for others has a table from the
+//! keys to the names it knows: some 100 bytes for each.
+//!
+//! A proof is composed anew for each question, and its signatures are checked. Whoever asks is not known here, so the sum over all
+//! who ask is bounded, at [`PROOFS_PER_SECOND`]. A question beyond it gets what others put there.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::lookup::Lookups;
+use crate::net::kademlia::held_records::ProveRecords;
+use gen_registry_core::digest::Digest;
+use gen_registry_core::name_proof;
+use gen_registry_core::outcome::NameKey;
+use gen_registry_core::time::Timestamp;
+
+/// Proofs that are composed for others in each second: less than a tenth of a processor.
+const PROOFS_PER_SECOND: u32 = 200;
+
+/// The proofs that were composed in the present second.
+#[derive(Debug, Default)]
+pub(super) struct ProofRate(Cell<(Timestamp, u32)>);
+
+impl ProofRate {
+    /// Counts one more. Returns false if it is over the rate.
+    fn count(&self, now: Timestamp) -> bool {
+        let (since, count) = self.0.get();
+        let (since, count) = if since.plus(SECOND) <= now || now < since { (now, 0) } else { (since, count) };
+        self.0.set((since, count.saturating_add(1)));
+        count < PROOFS_PER_SECOND
+    }
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+
+impl Lookups {
+    /// Returns what proves the names that are kept here, from now on.
+    pub(crate) fn prove_records(self: &Rc<Self>) -> Rc<dyn ProveRecords> {
+        *self.names_by_key.borrow_mut() = Some(BTreeMap::new());
+        let names: BTreeSet<NameKey> = self.registry.read_model().registry().facts().names().cloned().collect();
+        self.follow_names(&names);
+        self.clone()
+    }
+
+    /// Has the table say which of these names are known now.
+    pub(super) fn follow_names(&self, names: &BTreeSet<NameKey>) {
+        let mut by_key = self.names_by_key.borrow_mut();
+        let Some(by_key) = &mut *by_key else { return };
+        let read_model = self.registry.read_model();
+        for name in names {
+            match read_model.name_state(name) {
+                Some(_) => by_key.insert(self.record_key(name), name.clone()),
+                None => by_key.remove(&self.record_key(name)),
+            };
+        }
+    }
+
+    fn record_key(&self, name: &NameKey) -> Digest {
+        name_proof::key(&self.context.network.topic, name)
+    }
+}
+
+impl ProveRecords for Lookups {
+    fn prove(&self, key: &[u8], stored: Option<&[u8]>) -> Option<Vec<u8>> {
+        let key = Digest::from_bytes(key.try_into().ok()?);
+        let name = self.names_by_key.borrow().as_ref()?.get(&key)?.clone();
+        if !self.proof_rate.count(self.context.now()) {
+            return None;
+        }
+        let read_model = self.registry.read_model();
+        let proof = read_model.name_proof(&name)?;
+        let other = stored.filter(|stored| *stored != proof.bytes());
+        let other = other.and_then(|other| name_proof::verify(&key, other, read_model.registry().history()).ok());
+        let is_worse = other.is_some_and(|other| other.compare(&proof).is_gt());
+        (!is_worse).then(|| proof.bytes().to_vec())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proofs_are_counted_anew_in_each_second() {
+        let (rate, start) = (ProofRate::default(), Timestamp::from_millis(1_000_000));
+        let count_at = |millis| {
+            let now = start.plus(Duration::from_millis(millis));
+            (0..2 * PROOFS_PER_SECOND).filter(|_| rate.count(now)).count() as u32
+        };
+        assert_eq!([0, 999, 1_000, 5_000].map(count_at), [PROOFS_PER_SECOND, 0, PROOFS_PER_SECOND, PROOFS_PER_SECOND]);
+        assert!(rate.count(start), "a clock set back shuts nobody out");
+    }
+}
