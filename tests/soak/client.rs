@@ -134,7 +134,7 @@ fn swarm(profile: &Profile) -> Swarm<Behaviour> {
     let behaviour = Behaviour {
         relay,
         rendezvous: rendezvous::client::Behaviour::new(key.clone()),
-        kademlia: kademlia::client(peer),
+        kademlia: kademlia::client(peer, kademlia::store(peer)),
         identify: identify::Behaviour::new(identify::Config::new(IDENTIFY_PROTOCOL.to_owned(), key.public())),
         ping: ping::Behaviour::new(ping::Config::new().with_interval(Duration::from_secs(15))),
     };
