@@ -4,7 +4,7 @@
 //! keys to the names it knows: some 100 bytes for each.
 //!
 //! A proof is composed anew for each question, and its signatures are checked. Whoever asks is not known here, so the sum over all
-//! who ask is bounded, at [`PROOFS_PER_SECOND`]. A question beyond it gets what others put there.
+//! who ask is bounded, at `PROOFS_PER_SECOND`. A question beyond it gets what others put there.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
