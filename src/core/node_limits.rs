@@ -102,8 +102,8 @@ pub const WORDS_PER_SECOND: u64 = 20;
 pub const AUTHOR_WORDS_BURST: u64 = 20;
 /// The refill that goes with [`AUTHOR_WORDS_BURST`], per second.
 pub const AUTHOR_WORDS_PER_SECOND: u64 = 2;
-/// Identities that a page keeps though the person has nothing to do with them: with some 5 KB each on the disk and 2 KB in
-/// memory they take 100 and 40 MB.
+/// Identities that a page keeps though the person has nothing to do with them: with some 5 KB each on the disk they take 100 MB.
+/// In memory one of a single entry takes 4 KB natively; a name and a profile take more.
 pub const STRANGERS_MAX: usize = 20_000;
 /// How long a banned peer is kept out, in seconds.
 pub const BAN_SECONDS: u64 = 10 * 60;

@@ -1,11 +1,14 @@
 // How long a fresh profile needs until it has everybody: 1,000 and 10,000 people, one peer that has them, real WebRTC.
-// `make bench-join`. Beside the time: the longest task of the page's one thread, and memory. Then the same task for
+// `make bench-join`. Beside the time: the longest task of the page's one thread, by the clock and by the processor time that it had
+// (giver, page and worker share the processors), and memory of JavaScript and of the program. Then the same task for
 // automerge-repo; `automerge-repo.mjs` says what is alike and what is not. ONLY=gen-registry leaves that out.
-import { Browser, GONE, Server, crowd, eventuallyReady } from "../e2e/harness.mjs";
+import { LONG_MILLIS, Tasks } from "../attack/tasks.mjs";
+import { Browser, GONE, Server, crowd, eventuallyReady, memoryOf, watchCost } from "../e2e/harness.mjs";
 import { joinAutomergeRepo } from "./automerge-repo.mjs";
 
 const SIZES = (process.env.SIZES ?? "1000,10000").split(",").map(Number);
 const PATIENCE = 600_000;
+const MEBIBYTE = 1024 * 1024;
 const cleanUp = [];
 const story = { after: (act) => cleanUp.push(act) };
 const round = (value) => (typeof value === "number" ? Math.round(value * 10) / 10 : value);
@@ -15,10 +18,11 @@ const total = (page) => page.evaluate(async () => (await globalThis.genRegistry.
 /** Watches the thread of a page from its first moment. */
 async function watched(browser) {
   const page = await browser.context.newPage();
+  await watchCost(page);
   await page.addInitScript(() => {
-    globalThis.tasks = [];
+    globalThis.longTasks = [];
     new PerformanceObserver((list) => {
-      for (const { startTime, duration } of list.getEntries()) globalThis.tasks.push({ startTime, duration });
+      for (const { startTime, duration } of list.getEntries()) globalThis.longTasks.push({ startTime, duration });
     }).observe({ type: "longtask", buffered: true });
     addEventListener("gen-registry-ready", async () => {
       await globalThis.genRegistry.ready();
@@ -40,27 +44,37 @@ async function join(server, full, people) {
   const browser = await Browser.start(story);
   browser.allow(...GONE);
   const page = await watched(browser);
+  const session = await browser.context.newCDPSession(page);
+  const traced = await Tasks.watch(session);
   await page.goto(`${server.origin}/people`);
   await eventuallyReady(page);
-  await full.evaluate(() => (globalThis.tasks = []));
+  await full.evaluate(() => (globalThis.longTasks = []));
   await page.waitForFunction((people) => globalThis.marks?.people >= people, people, { timeout: PATIENCE });
   const figures = await page.evaluate(() => ({
     ...globalThis.marks,
-    starting: Math.max(0, ...globalThis.tasks.filter((task) => task.startTime < globalThis.marks.connected).map((task) => task.duration)),
+    starting: Math.max(0, ...globalThis.longTasks.filter((task) => task.startTime < globalThis.marks.connected).map((task) => task.duration)),
     ...((syncing) => ({ longest: Math.max(0, ...syncing), long: syncing.length }))(
-      globalThis.tasks.filter((task) => task.startTime >= globalThis.marks.connected).map((task) => task.duration),
+      globalThis.longTasks.filter((task) => task.startTime >= globalThis.marks.connected).map((task) => task.duration),
     ),
-    memory: performance.memory.usedJSHeapSize / 1048576,
   }));
-  const giving = await full.evaluate(() => Math.max(0, ...globalThis.tasks.map((task) => task.duration)));
+  await traced.look({ goesOn: false });
+  const processors = traced.long.map(({ processor }) => processor);
+  const { script, wasm } = await memoryOf(page);
+  const giving = await full.evaluate(() => Math.max(0, ...globalThis.longTasks.map((task) => task.duration)));
   await browser.close();
-  const { connected, longest, long, memory } = figures;
+  const { connected, longest, long } = figures;
   const [first, all] = [figures.first - connected, figures.looked - connected];
-  return row("Gen Registry", { people, connected, first, all, longest, long, giver: giving, memory });
+  return row("Gen Registry", {
+    people, connected, first, all, longest, long, giver: giving,
+    busiest: Math.max(0, ...processors),
+    busy: processors.filter((millis) => millis > LONG_MILLIS).length,
+    memory: script / MEBIBYTE,
+    program: wasm / MEBIBYTE,
+  });
 }
 
 /** Times are from the open channel on, except for the first. */
-function row(system, { people, connected, first, all, longest, long, giver, memory }) {
+function row(system, { people, connected, first, all, longest, long, busiest, busy, giver, memory, program }) {
   return {
     system,
     people,
@@ -69,8 +83,11 @@ function row(system, { people, connected, first, all, longest, long, giver, memo
     "all (ms)": round(all),
     "longest task here (ms)": round(longest),
     "tasks over 50 ms here": long,
+    "the longest by processor time (ms)": round(busiest),
+    "over 50 ms by processor time": busy,
     "longest task of the giver (ms)": round(giver),
     "JavaScript heap (MiB)": round(memory),
+    "program (MiB)": round(program),
   };
 }
 
