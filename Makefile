@@ -105,10 +105,10 @@ e2e-build: setup-test
 	@$(ENV) wasm-bindgen --target web --no-typescript --out-dir "$$GEN_REGISTRY_E2E_DIST-hostile" \
 		"$$CARGO_TARGET_DIR/$$WASM_TARGET/e2e/examples/hostile-peer.wasm"
 
-# ONE=name runs one story; JOBS=2 runs two files at once.
+# Two files at once; ONE=name runs one file, JOBS=1 one at a time.
 test-e2e: e2e-build
 	$(STEP) 'End-to-end tests'
-	@$(ENV) node --test --test-concurrency=$(or $(JOBS),1) --test-reporter=spec tests/e2e/$(or $(ONE),*).test.mjs
+	@$(ENV) node --test --test-concurrency=$(or $(JOBS),2) --test-reporter=spec tests/e2e/$(or $(ONE),*).test.mjs
 
 # Pictures of every page, for looking at: make screenshots FOLDER=/tmp/pictures
 screenshots: e2e-build
