@@ -30,8 +30,8 @@ use gen_registry_core::sync::rejection::Rejection;
 
 /// Connected peers that are asked about one name.
 pub const PEERS_ASKED_MAX: usize = 8;
-/// Names that one peer is asked for in a minute: half of what it answers, since its minute begins at another time. Whom that
-/// leaves out is no loss: the network is asked at once where no peer is left.
+/// Names that one peer is asked for in a minute: half of what it answers, since its minute begins at another time. Where no peer
+/// is left to ask, the network is asked at once.
 pub const ASKS_PER_PEER_RATE: u32 = LOOKUPS_PER_MINUTE / 2;
 /// How long connected peers may take to answer, all at the same time.
 pub const PEERS_PATIENCE: Duration = Duration::from_secs(4);

@@ -1,10 +1,10 @@
-//! Proves to whoever asks Kademlia the names that this node keeps, though their holders are gone or published nothing.
+//! Answers Kademlia with proofs of the names that this node keeps, also where their holders are offline or published nothing.
 //!
 //! A key of Kademlia is a hash, from which no name can be read. So a node that answers for others has a table from the
 //! keys to the names it knows: some 100 bytes for each.
 //!
-//! A proof is composed anew for each question, and its signatures are checked. Whoever asks is not known here, so the sum over all
-//! who ask is bounded, at `PROOFS_PER_SECOND`. A question beyond it gets what others put there.
+//! Each question composes a proof, whose signatures are verified. The asking peer is not known here, so the rate of all peers
+//! together is limited, to `PROOFS_PER_SECOND`. Beyond it a question gets the record that others stored, if there is one.
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -46,7 +46,7 @@ impl Lookups {
         self.clone()
     }
 
-    /// Has the table say which of these names are known now.
+    /// Updates the table for these names.
     pub(super) fn follow_names(&self, names: &BTreeSet<NameKey>) {
         let mut by_key = self.names_by_key.borrow_mut();
         let Some(by_key) = &mut *by_key else { return };

@@ -12,7 +12,7 @@ use libp2p::kad::store::{MemoryStore, RecordStore, Result};
 use libp2p::kad::{ProviderRecord, Record, RecordKey};
 use send_wrapper::SendWrapper;
 
-/// Proves what nobody put there.
+/// Proves records that no peer stored.
 pub trait ProveRecords {
     /// Returns the record of a key, or `None` if the node can't prove it, or the one that was put there is better.
     fn prove(&self, key: &[u8], stored: Option<&[u8]>) -> Option<Vec<u8>>;
