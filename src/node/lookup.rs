@@ -35,7 +35,7 @@ use crate::modules;
 use crate::peers::PeerTable;
 use crate::registry::{Registry, RegistryObserver};
 use crate::reputation::ReputationTracker;
-use crate::request_rates::RequestRates;
+use crate::request_rates::{RequestRates, Window};
 use crate::retention::Retainer;
 pub use client::{ASKS_PER_PEER_RATE, PEERS_PATIENCE};
 use gen_registry_api::{Failure, NameKind};
@@ -43,7 +43,6 @@ use gen_registry_core::canonical::{DecodeError, Decoder, Encoder};
 use gen_registry_core::digest::Digest;
 use gen_registry_core::name::{ClaimedName, parse_input};
 use gen_registry_core::outcome::NameKey;
-use known::ProofRate;
 pub use publisher::PUBLISH_EVERY;
 pub(crate) use publisher::run as publish;
 pub use validator::RecordValidator;
@@ -77,7 +76,7 @@ pub(crate) struct Lookups {
     /// The names that are known here by the keys of their records, if this node answers for them.
     names_by_key: RefCell<Option<BTreeMap<Digest, NameKey>>>,
     /// How often what is kept here is proven to Kademlia.
-    proof_rate: ProofRate,
+    proofs: RefCell<Window>,
 }
 
 impl RegistryObserver for Lookups {
@@ -123,7 +122,7 @@ impl Lookups {
             everything,
             validator,
             names_by_key,
-            proof_rate: ProofRate::default(),
+            proofs: RefCell::default(),
         }
     }
 

@@ -230,8 +230,8 @@ pub fn address_of(path: &str) -> String {
     format!("{}{path}", window().location().origin().unwrap_or_default())
 }
 
-/// A link as text: its host as the browser understands it, then path and query, without the slash at the end. What stands before
-/// an `@` would read as the host, so it is left out. Anything but a page is shown as it is.
+/// A link as text: its host as the browser understands it, then path and query, without the slash at the end. User name and
+/// password are left out, because they would read as the host. Any other link than one of a page is returned unchanged.
 pub fn format_link(link: &str) -> String {
     let Ok(url) = Url::new(link) else { return link.to_owned() };
     if !matches!(url.protocol().as_str(), "http:" | "https:") {

@@ -1,6 +1,6 @@
 // The long tasks of a page, as the browser's own trace has them: how long each lay on its thread, and how much of that it had
-// a processor. The page itself is told the first only, and where attackers, peers and server share its processors, most of
-// that is waiting for one of them.
+// a processor. A page's own PerformanceObserver reports the first only. Where attackers, peers and server share the
+// processors, most of that is waiting for one. What runs between two looks, while the trace is read, is not seen.
 
 /** What is a long task, in milliseconds (W3C, Long Tasks API). */
 export const LONG_MILLIS = 50;

@@ -32,7 +32,7 @@ const USABLE_MAX = 8_000;
 const STORED_MAX = 20_000_000;
 const TASK_MAX = 50;
 const LOOKUP_MAX = 2_000;
-/** Between two look-ups, in milliseconds: a page that asks one peer more than 60 times a minute is no honest one. */
+/** Between two look-ups, in milliseconds. */
 const PAUSE = number("PAUSE", 0);
 /** Public nodes that `/network.json` may name. */
 const LISTED = 16;

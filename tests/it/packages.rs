@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::ops::Deref;
 use std::rc::Rc;
 
+use futures::StreamExt;
 use gen_registry_api::*;
 use gen_registry_core::digest::Digest;
 use gen_registry_core::name::ModuleName;
@@ -280,7 +281,7 @@ fn module_is_found_through_kademlia() {
         eventually("his relay is connected", async || bob.has_relay().await).await;
         let network = &world.network;
         let latest = async || {
-            let found = bob.mesh.get_record(*key.as_bytes()).await;
+            let found = bob.mesh.find_values(*key.as_bytes()).collect::<Vec<_>>().await;
             let records = found.iter().map(|value| name_proof::verify(&key, &value.bytes, network.history()));
             let records: Vec<_> = records.collect::<Result<_, _>>().expect("only what proves itself is served");
             records
@@ -302,7 +303,7 @@ fn module_is_found_through_kademlia() {
         eventually("it was refused", async || world._server.counters().contains(refused)).await;
         assert_eq!(latest().await.as_deref(), Some("1.1.0"));
         let nothing = Digest::of(b"nobody has this");
-        assert!(bob.mesh.get_record(*nothing.as_bytes()).await.is_empty());
+        assert!(bob.mesh.find_values(*nothing.as_bytes()).collect::<Vec<_>>().await.is_empty());
         assert!(bob.mesh.providers(*nothing.as_bytes()).await.is_empty());
     });
 }

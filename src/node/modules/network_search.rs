@@ -28,7 +28,7 @@ use crate::modules::search::ModuleSearch;
 use crate::peers::PeerTable;
 use crate::registry::Registry;
 use crate::reputation::ReputationTracker;
-use crate::request_rates::RequestRates;
+use crate::request_rates::{RequestRates, Window};
 
 /// The service that asks peers for modules, and answers them.
 pub(crate) struct NetworkSearch {
@@ -46,7 +46,7 @@ pub(crate) struct NetworkSearch {
     /// Questions that each peer asks.
     answered: RequestRates,
     /// Held while one question is answered.
-    answering: async_lock::Mutex<server::Budget>,
+    answering: async_lock::Mutex<Window>,
 }
 
 impl NetworkSearch {

@@ -1,6 +1,6 @@
 //! What nodes answer others: about names, to connected peers; and as keepers of records, to everybody.
 
-use futures::{AsyncReadExt, AsyncWriteExt};
+use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use gen_registry_api::*;
 use gen_registry_core::canonical::Encoder;
 use gen_registry_core::digest::Digest;
@@ -100,7 +100,8 @@ fn native_node_stores_records_for_others() {
         alice.claim("alice_smith").await.unwrap();
         relay_keeps(&first, 1).await;
         let here = async || {
-            let found = server.mesh.get_record(username_key(&founded.network, "alice_smith")).await;
+            let found =
+                server.mesh.find_values(username_key(&founded.network, "alice_smith")).collect::<Vec<_>>().await;
             found.iter().any(|value| value.from.is_none())
         };
         eventually("it keeps the record", here).await;

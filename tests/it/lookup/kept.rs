@@ -5,9 +5,12 @@ use gen_registry_core::actors::{Device, Person};
 use gen_registry_core::log::Entry;
 use gen_registry_core::receipt::Receipt;
 use gen_registry_core::sync::exchange::wire::Piece;
+use gen_registry_node::Network;
 use gen_registry_node::lookup::PEERS_PATIENCE;
 use gen_registry_node::net::KADEMLIA_PROTOCOL;
 use gen_registry_node::net::mesh::connection_manager::DIRECT_TARGET;
+use gen_registry_node::net::relay::Relay;
+use libp2p::Multiaddr;
 use tokio::time::Instant;
 
 use crate::lookup::crowd::Asker;
@@ -24,24 +27,46 @@ async fn keep(node: &TestNode, entries: &[&Entry], receipts: Vec<Receipt>) {
     assert_eq!(report.outcome.rejections, []);
 }
 
-#[test]
-fn name_that_was_never_published_is_found_at_a_server_that_keeps_its_holder() {
-    in_one_thread(async {
+/// A network with a relay and a server, which keeps Alice's claim and receipt.
+struct Kept {
+    relay: Relay,
+    address: Multiaddr,
+    network: Network,
+    alice: Device,
+    _keeper: TestNode,
+}
+
+impl Kept {
+    async fn new() -> Self {
         let mut founded = Founded::new();
         let relay = memory_network::relay(&founded.network, vec![]).await;
-        let (view, address) = (relay.view(), relay.view().addresses().remove(0));
+        let address = relay.view().addresses().remove(0);
         let network = through(&founded.network, vec![address.to_string()]);
         let keeper = memory_network::serve(network.clone()).await;
-        eventually("the relay knows it", async || view.counts().kademlia_peers.get() == 1).await;
         let mut alice = Device::of(network.topic, "alice");
         let (claim, receipt) = founded.claim(&mut alice, "alice_smith");
         keep(&keeper, &[&alice.opening, &claim], vec![receipt]).await;
+        Self { relay, address, network, alice, _keeper: keeper }
+    }
 
-        let bob = memory_network::join(network).await;
+    /// Waits until the relay knows so many servers.
+    async fn has_servers(&self, count: usize) {
+        let view = self.relay.view();
+        eventually("the relay knows them", async || view.counts().kademlia_peers.get() == count as i64).await;
+    }
+}
+
+#[test]
+fn name_that_was_never_published_is_found_at_a_server_that_keeps_its_holder() {
+    in_one_thread(async {
+        let kept = Kept::new().await;
+        kept.has_servers(1).await;
+
+        let bob = memory_network::join(kept.network.clone()).await;
         let report = bob.find_username("alice_smith").await;
         assert_eq!((report.peers_asked, report.answered_by), (0, Some(AnsweredBy::Network)));
-        assert_eq!(report.found.unwrap().did, alice.did.to_string());
-        assert_eq!(view.counts().kademlia_values.get(), 0, "nobody put it anywhere");
+        assert_eq!(report.found.unwrap().did, kept.alice.did.to_string());
+        assert_eq!(kept.relay.view().counts().kademlia_values.get(), 0, "nobody put it anywhere");
         eventually("what the server keeps arrives", async || bob.look_up("alice_smith").await.holder.is_some()).await;
         assert_eq!(bob.find_username("nobody_at_all").await.answered_by, None);
     });
@@ -75,10 +100,8 @@ fn server_answers_with_the_better_of_what_it_keeps_and_what_it_stores() {
         keep(&keeper, &entries[..2], vec![first.clone()]).await;
         // First: a put ends with the first server that takes it, and to ask leads to others.
         asker.put(&here, &newest).await;
-        let mut said = asker.get(&here).await;
-        while said != std::slice::from_ref(&newest) {
-            said = asker.get(&here).await;
-        }
+        eventually("it answers with what it stores", async || asker.get(&here).await == std::slice::from_ref(&newest))
+            .await;
 
         // Another server, which knows how she gave it away; it is put her old proof.
         let (other, place) = memory_network::serve_somewhere(network).await;
@@ -96,19 +119,11 @@ fn server_answers_with_the_better_of_what_it_keeps_and_what_it_stores() {
 #[test]
 fn silent_servers_do_not_delay_what_another_one_answers() {
     in_one_thread(async {
-        let mut founded = Founded::new();
-        let relay = memory_network::relay(&founded.network, vec![]).await;
-        let (view, address) = (relay.view(), relay.view().addresses().remove(0));
-        let network = through(&founded.network, vec![address.to_string()]);
-        let keeper = memory_network::serve(network.clone()).await;
-        let silent: Vec<_> = (0..7).map(|_| listening_silently(address.clone(), KADEMLIA_PROTOCOL)).collect();
-        eventually("the relay knows them", async || view.counts().kademlia_peers.get() == 1 + silent.len() as i64)
-            .await;
-        let mut alice = Device::of(network.topic, "alice");
-        let (claim, receipt) = founded.claim(&mut alice, "alice_smith");
-        keep(&keeper, &[&alice.opening, &claim], vec![receipt]).await;
+        let kept = Kept::new().await;
+        let silent: Vec<_> = (0..7).map(|_| listening_silently(kept.address.clone(), KADEMLIA_PROTOCOL)).collect();
+        kept.has_servers(1 + silent.len()).await;
 
-        let bob = memory_network::join(network).await;
+        let bob = memory_network::join(kept.network.clone()).await;
         let began = Instant::now();
         let report = bob.find_username("alice_smith").await;
         assert_eq!(report.answered_by, Some(AnsweredBy::Network));

@@ -1,4 +1,4 @@
-//! What is kept of strangers takes little memory: it is what a flood of them costs a node.
+//! The memory that an identity of one entry takes: what a flood of identities costs a node.
 
 use std::process::Command;
 

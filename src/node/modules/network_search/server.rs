@@ -18,7 +18,6 @@ use gen_registry_core::name::NameKind;
 use gen_registry_core::ring::place_of;
 use gen_registry_core::sync::rejection::Rejection;
 use gen_registry_core::sync::search::{Answer, Found, Order, Question, UnverifiedText};
-use gen_registry_core::time::Timestamp;
 
 /// The length of the fixed window in which the answers to all peers are counted.
 const BUDGET_TIME: Duration = Duration::from_secs(60);
@@ -26,24 +25,6 @@ const BUDGET_TIME: Duration = Duration::from_secs(60);
 pub(super) const SCANNED_MAX: usize = 10_000;
 /// Candidates that are looked at for one answer. Some of them may not be named.
 pub(super) const CANDIDATES_MAX: u32 = 200;
-
-/// The answers to all peers since a window began.
-#[derive(Default)]
-pub(super) struct Budget {
-    since: Timestamp,
-    count: u32,
-}
-
-impl Budget {
-    /// Counts an answer. Returns false if there were more than `most`.
-    fn spend(&mut self, most: u32, now: Timestamp) -> bool {
-        if self.since.plus(BUDGET_TIME) <= now {
-            *self = Self { since: now, count: 0 };
-        }
-        self.count = self.count.saturating_add(1);
-        self.count <= most
-    }
-}
 
 impl NetworkSearch {
     /// Returns the answer to a peer's question, or `None` if none is due: the peer asks too often or sent something malformed,
@@ -60,8 +41,8 @@ impl NetworkSearch {
                 return None;
             }
         };
-        let mut budget = self.answering.lock().await;
-        if !budget.spend(self.context.limits.answered_searches_per_minute, self.context.now()) {
+        let mut answers = self.answering.lock().await;
+        if !answers.count(self.context.limits.answered_searches_per_minute, BUDGET_TIME, self.context.now()) {
             return None;
         }
         Some(self.answer_to(&question).await.encode())

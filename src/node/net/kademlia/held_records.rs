@@ -1,8 +1,8 @@
 //! The store of a node's Kademlia: what others put there, and what the node can prove by itself.
 //!
 //! A node that keeps people's entries can prove who holds their names, whether or not their holders ever published that,
-//! or are gone for longer than a record is stored. It does so for each question anew: nothing is stored twice, and what it
-//! proves is as new as what it knows. Of what was put there and what it proves, the better one is the answer.
+//! have been offline for longer than a record is stored. Each question composes the proof again: nothing is stored twice, and the
+//! proof is as new as the node's data. The answer is the better of the proof and the stored record.
 
 use std::borrow::Cow;
 use std::rc::Rc;

@@ -45,7 +45,7 @@ enum PendingQuery {
 }
 
 impl PendingQuery {
-    /// Whether who asked for it waits no more.
+    /// Returns whether the caller dropped its receiver.
     fn is_abandoned(&self) -> bool {
         match self {
             Self::Values(_, found) => found.is_closed(),
@@ -168,7 +168,7 @@ impl DhtClient {
         }
     }
 
-    /// Ends queries that nobody waits for, whose servers may be silent until the timeout. To be called every second or so.
+    /// Ends queries whose caller is gone. To be called every second or so: until the timeout a silent server would keep them.
     pub(super) fn end_abandoned(&mut self, kademlia: &mut Kademlia) {
         let abandoned = self.pending.extract_if(|_, query| query.is_abandoned());
         abandoned.for_each(|(id, _)| finish(kademlia, &id));

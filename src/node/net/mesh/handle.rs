@@ -240,11 +240,6 @@ impl MeshHandle {
         finding
     }
 
-    /// Returns all that [`MeshHandle::find_values`] comes to. One silent server makes that last until the timeout.
-    pub async fn get_record(&self, key: [u8; 32]) -> Vec<FoundValue> {
-        self.find_values(key).collect().await
-    }
-
     /// Stores a provider record of this node on Kademlia servers, for
     /// [`PROVIDER_TIME`](crate::net::kademlia::PROVIDER_TIME).
     pub fn provide(&self, key: [u8; 32]) {

@@ -104,15 +104,9 @@ const V4_RANGES: [(Ipv4Addr, u32); 9] = [
 impl Network {
     /// Returns the network of an address: `Some(None)` for a public one, nothing for one that no host has.
     fn of(address: IpAddr) -> Option<Option<Self>> {
-        if address.is_unspecified() || address.is_multicast() {
-            return None;
-        }
-        if address.is_loopback() {
-            return Some(Some(Self::Loopback));
-        }
         match address {
             IpAddr::V4(address) => Self::of_v4(address),
-            IpAddr::V6(address) => Some(Self::of_v6(address)),
+            IpAddr::V6(address) => Self::of_v6(address),
         }
     }
 
@@ -120,20 +114,29 @@ impl Network {
         if address.is_link_local() {
             return Some(Some(Self::LinkLocal));
         }
-        // "This network", and what is reserved, with broadcast.
-        if matches!(address.octets()[0], 0 | 240..) {
+        if address.is_loopback() {
+            return Some(Some(Self::Loopback));
+        }
+        // "This network", multicast, and what is reserved, with broadcast.
+        if matches!(address.octets()[0], 0 | 224..) {
             return None;
         }
         let is_in = |(first, length): &(Ipv4Addr, u32)| (address.to_bits() ^ first.to_bits()) >> (32 - length) == 0;
         Some(V4_RANGES.into_iter().find(is_in).map(|(first, _)| Self::V4(first)))
     }
 
-    fn of_v6(address: Ipv6Addr) -> Option<Self> {
-        let [one, two, three, ..] = address.segments();
-        if address.is_unicast_link_local() {
-            return Some(Self::LinkLocal);
+    /// What is assigned to hosts in the internet is in 2000::/3 (RFC 4291). An IPv4 address inside one of IPv6 is where it leads.
+    fn of_v6(address: Ipv6Addr) -> Option<Option<Self>> {
+        let v4 = |high: u16, low: u16| Self::of_v4(Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)));
+        match address.segments() {
+            // NAT64 (RFC 6052) and 6to4 (RFC 3056).
+            [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => v4(high, low),
+            [0xfe80..=0xfebf, ..] => Some(Some(Self::LinkLocal)),
+            [one @ 0xfc00..=0xfdff, two, three, ..] => Some(Some(Self::UniqueLocal([one, two, three]))),
+            [0x2000..=0x3fff, ..] => Some(None),
+            [0, 0, 0, 0, 0, 0, 0, 1] => Some(Some(Self::Loopback)),
+            _ => None,
         }
-        address.is_unique_local().then_some(Self::UniqueLocal([one, two, three]))
     }
 }
 
@@ -233,6 +236,8 @@ mod tests {
             ("100.64.0.1", "100.127.0.1"),
             ("169.254.169.254", "169.254.1.1"),
             ("192.0.2.1", "192.0.2.2"),
+            ("64:ff9b::192.168.0.1", "192.168.0.2"),
+            ("2002:a00:1::1", "10.0.0.2"),
             ("fe80::1", "fe80::2"),
             ("fd00:1:2:3::1", "fd00:1:2:4::1"),
         ];
@@ -255,8 +260,19 @@ mod tests {
     #[test]
     fn tries_nothing_that_is_no_host_over_udp() {
         let mut filter = CandidateFilter::default();
-        let addresses =
-            ["0.0.0.0", "0.1.2.3", "255.255.255.255", "224.0.0.1", "ff02::1", "::", "router.local", "a.example"];
+        let addresses = [
+            "0.0.0.0",
+            "0.1.2.3",
+            "255.255.255.255",
+            "224.0.0.1",
+            "ff02::1",
+            "::",
+            "::10.0.0.1",
+            "fec0::1",
+            "64:ff9b:1::1",
+            "router.local",
+            "a.example",
+        ];
         let almost = [HIDDEN.replace('-', ""), format!("x.{HIDDEN}"), HIDDEN.replace("3f", "xx")];
         for address in addresses.into_iter().chain(almost.iter().map(String::as_str)) {
             assert!(!is_tried(&mut filter, at(address)), "{address}");
